@@ -46,9 +46,12 @@ from shared.recovery_plans import contract as recovery_plans_contract
 from shared.redaction import redact_text
 from shared.replication import contract as replication_contract
 from shared.site_recovery import contract as site_recovery_contract
+from shared.telemetry.spans import CODE, RUN, mark_failed, start_activity_span
 
 _LOG = logging.getLogger(__name__)
 LONGEST_FAILURE = 1000
+RUN_FIELDS = ("operation", "pack", "run")
+"""Under which requests name the run that they belong to."""
 ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] = (
     (site_recovery_contract.READ_ITEMS, vault.read_items),
     (site_recovery_contract.START_VERBS, start_verbs.start_verbs),
@@ -129,7 +132,8 @@ def bind_activity[Ask: Message, Answer: Message](
     """Bind a function under its activity's name."""
 
     async def handle_payload(payload: dict) -> dict:  # type: ignore[type-arg] # the worker loads no other annotation
-        return await _answer_json(function(activity.request.model_validate(payload)))
+        request = activity.request.model_validate(payload)
+        return await _serve(activity, request, function(request))
 
     bp.activity_trigger(input_name="payload", activity=activity.name)(_with_name(handle_payload, activity.name))
 
@@ -142,7 +146,8 @@ def bind_client_activity[Ask: Message, Answer: Message](
     """Bind a function that needs the client of the durable engine."""
 
     async def handle_payload(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
-        return await _answer_json(function(client, activity.request.model_validate(payload)))
+        request = activity.request.model_validate(payload)
+        return await _serve(activity, request, function(client, request))
 
     bound = bp.durable_client_input(client_name="client")(_with_name(handle_payload, activity.name))
     bp.activity_trigger(input_name="payload", activity=activity.name)(bound)
@@ -152,6 +157,19 @@ def _with_name[**P](handler: Callable[P, Coroutine[Any, Any, Any]], name: str) -
     """The same function under a name of its own: Azure knows functions by their names."""
     handler.__name__ = handler.__qualname__ = name
     return handler
+
+
+async def _serve(activity: Activity[Any, Any], request: Message, pending_answer: Awaitable[Message]) -> dict[str, Any]:
+    """Answer a request, within a span of its own."""
+    run = next((run for name in RUN_FIELDS if isinstance(run := getattr(request, name, None), str)), "")
+    with start_activity_span(activity.name, {RUN: run}) as span:
+        answer = await _answer_json(pending_answer)
+        if refused := answer.get("refused"):
+            mark_failed(span, "refused")
+            span.set_attribute(CODE, refused["code"])
+        elif "throttled" in answer:
+            mark_failed(span, "throttled")
+        return answer
 
 
 async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import azure.durable_functions as df
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
@@ -28,7 +29,7 @@ from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES
 from shared.operations.holds import Hold, read_kept_holds
 from shared.operations.kinds import OPERATION_KINDS
 from shared.operations.leases import Lease
-from shared.operations.obligations import LARGE
+from shared.operations.obligations import LARGE, ObligationKind
 from shared.operations.pacing import OPERATION_BEGINS_WITHIN
 from shared.operations.payloads import pack_document
 from shared.operations.seals import facts_of, seal_input
@@ -36,6 +37,8 @@ from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments
 from shared.plans.history import PlanHistory, last_good_drill
 from shared.settings import SealSettings
 from shared.sites.lost_nodes import LostNode, read_lost_nodes
+from shared.telemetry.metrics import note_look, set_obligations
+from shared.telemetry.spans import note_started_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ async def read_ended_runs(client: df.DurableFunctionsClient, request: ReadEndedR
     return EndedRunsRead(ended=tuple([run for run in request.ids if not await is_run_living(client, run)]))
 
 
-async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments) -> DocumentsRead:
+async def read_documents(client: df.DurableFunctionsClient, request: ReadDocuments) -> DocumentsRead:
     """Read every declared site and plan, and all that is owed; what cannot be read is named, and hides nothing else."""
     unreadable: list[str] = []
     sites = _read_each(await list_entities(client, DOCUMENTS, "site:"), _document_of, unreadable)
@@ -57,6 +60,8 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     owed = _read_each(by_id, _obligation_of, unreadable)
     holds = _read_each(await list_entities(client, HOLDS), _holds_of, unreadable)
     lost = _read_each(await list_entities(client, LOST_NODES), _lost_nodes_of, unreadable)
+    if request.look_at:
+        measure_obligations([one for one in owed if not one.get("settled")], request.look_at)
     return DocumentsRead(
         sites=tuple(sites),
         plans=tuple(plans),
@@ -68,6 +73,22 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
         holds=tuple(hold for kept in holds for hold in kept),
         lost_nodes=tuple(node for kept in lost for node in kept),
     )
+
+
+def measure_obligations(owed: Iterable[Mapping[str, Any]], at: datetime) -> None:
+    """Measure what is owed at a look of the timer, and what of it is late."""
+    kinds = [(str(one.get("kind")), _is_late(one, at)) for one in owed]
+    note_look()
+    set_obligations(
+        get_args(ObligationKind), Counter(kind for kind, _ in kinds), Counter(kind for kind, late in kinds if late)
+    )
+
+
+def _is_late(owed: Mapping[str, Any], at: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(str(owed.get("due"))) <= at
+    except (TypeError, ValueError):
+        return False  # what cannot be read is named by the look itself
 
 
 def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unreadable: list[str]) -> list[T]:
@@ -135,6 +156,7 @@ async def schedule_own(
     key = SealSettings.from_environment(os.environ).seal_key
     sealed = seal_input(key, orchestrator, run, pack_document(payload), facts)
     await client.schedule_new_orchestration(orchestrator, input=sealed, instance_id=run)
+    note_started_run(run)
 
 
 async def schedule_once(

@@ -1,5 +1,6 @@
 """What is read from a vault: items, jobs, hosts. Verbs are started in `start_verbs`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from shared.site_recovery.contract import (
     WatchJobs,
 )
 from shared.site_recovery.views import ItemDetail, ProviderView
+from shared.telemetry.metrics import set_vault_vms
 
 
 async def resume_jobs(request: ResumeJobs) -> JobsResumed:
@@ -67,9 +69,11 @@ async def read_items(request: ReadItems) -> ItemsRead:
     vault = Vault(request.vault)
     wanted = {vm.lower() for vm in request.vms}
     items = [item for item in await vault.list_items() if not wanted or vm_name_of(item).lower() in wanted]
-    return ItemsRead(
-        items=tuple(item_view(item) for item in items if is_hyper_v_to_azure(item)), calls=vault.calls_made
-    )
+    views = tuple(item_view(item) for item in items if is_hyper_v_to_azure(item))
+    if not wanted:
+        counts = Counter((view.protection_state, view.replication_health) for view in views)
+        set_vault_vms(request.vault.vault, counts)
+    return ItemsRead(items=views, calls=vault.calls_made)
 
 
 class VaultItems(NamedTuple):

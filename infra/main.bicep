@@ -117,9 +117,12 @@ module app 'modules/app.bicep' = {
       KEY_ROLES: empty(authClientId) ? keyRoles : ''
       EVIDENCE_KEY: secrets.outputs.evidenceKeyUrl
       MAC_KEY: secrets.outputs.macKeyReference
+      PYTHON_ENABLE_OPENTELEMETRY: 'true'
       PYTHON_THREADPOOL_THREAD_COUNT: '16'
       RECONCILE_SCHEDULE: reconcileSchedule
       RUN_RETENTION_DAYS: string(runRetentionDays)
+      TELEMETRY: 'azure-monitor'
+      TELEMETRY_READS: '1'
       TENANT_ID: tenant().tenantId
     }
   }

@@ -1,4 +1,4 @@
-"""`python -m lab up` keeps the lab up; `python -m lab story` tells the whole story on it."""
+"""`python -m lab up` keeps the lab up, `story` tells the whole story on it, `trace` shows what one run did."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab.story.onboarding import Onboarding
 from lab.story.tell import Options, Story, tell_story
-from lab.up import keep_lab_up
+from lab.up import keep_lab_up, print_trace
 
 
 def _parse_speed(text: str) -> float:
@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="both servers, until Ctrl-C; the environment says where")
+    trace = commands.add_parser("trace", help="what one run of `make lab` did, as a tree with times")
+    trace.add_argument("operation", help="its id")
     story = commands.add_parser("story", help="heal a node, rehearse a plan, fail it over and bring it home")
     usual = Options()
     story.add_argument("--scenario", default=usual.scenario)
@@ -43,8 +45,11 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--hop-seconds", type=_parse_hop, default=usual.hop_seconds, help="simulated, of each message")
     story.add_argument("--app", type=Path, help="its function_app.py, or a package of `make dist`")
     asked = vars(parser.parse_args(arguments))
-    if asked.pop("command") == "up":
-        return keep_lab_up()
+    match asked.pop("command"):
+        case "up":
+            return keep_lab_up()
+        case "trace":
+            return print_trace(asked["operation"])
     return tell_story(Options(**asked), Onboarding if asked["scenario"] == "bare" else Story)
 
 

@@ -15,6 +15,7 @@ from typing import IO, Literal, NamedTuple, NoReturn
 from lab.clock import LabClock
 from lab.host.keys import HOST, read_key, write_lab_keys
 from lab.host.sign_in import PEOPLE, UnauthenticatedAction
+from lab.host.trace_context import SETTING
 from lab.servers import (
     POLL,
     Keeper,
@@ -27,6 +28,7 @@ from lab.servers import (
     stopped_at_the_end,
     wait_until,
 )
+from lab.trace import FILE, describe_trace
 
 type Door = Literal["entra", "keys"]
 MORNING = time_of_day(8, tzinfo=UTC)
@@ -38,6 +40,7 @@ class LabSettings(NamedTuple):
     Attributes:
         speed: Simulated seconds a real second.
         door: Who lets callers in: "entra", the lab's sign-in, or "keys".
+        telemetry: Where the app sends spans and metrics, as its setting TELEMETRY says it.
     """
 
     ports: Ports
@@ -45,6 +48,12 @@ class LabSettings(NamedTuple):
     scenario: str
     speed: float
     door: Door = "entra"
+    telemetry: str = "none"
+
+    @property
+    def app_settings(self) -> dict[str, str]:
+        """Of the app's settings those that are not alike in each lab."""
+        return {"TELEMETRY": self.telemetry, SETTING: "true"}
 
     @property
     def host_options(self) -> tuple[str, ...]:
@@ -53,7 +62,7 @@ class LabSettings(NamedTuple):
 
     @classmethod
     def read_environment(cls, environment: Mapping[str, str]) -> "LabSettings":
-        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED and LAB_DOOR.
+        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED, LAB_DOOR and TELEMETRY.
 
         Raises:
             LabFailed: a number is none, or a word is none of those that it may be.
@@ -64,7 +73,20 @@ class LabSettings(NamedTuple):
         state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
         speed = float(_read_number(environment, "LAB_SPEED", 60))
         scenario = environment.get("LAB_SCENARIO") or "default"
-        return cls(ports, state, scenario, speed, _read_door(environment))
+        telemetry = environment.get("TELEMETRY") or f"file:{state / FILE}"
+        return cls(ports, state, scenario, speed, _read_door(environment), telemetry)
+
+
+def print_trace(operation: str, environment: Mapping[str, str] = os.environ) -> int:
+    """Print what one run of the lab did; the exit status."""
+    try:
+        lines = describe_trace(LabSettings.read_environment(environment).state, operation)
+    except LabFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    for line in lines:
+        print_line(line)
+    return 0
 
 
 def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -143,6 +165,7 @@ def _serve_lab(settings: LabSettings) -> None:
     require_free(settings.ports)
     write_lab_keys(settings.state / "keys.json")
     servers = Servers.of(settings.state, settings.ports, settings.speed, *settings.host_options)
+    servers.host.settings |= settings.app_settings
     with stopped_at_the_end(servers):
         _wind_clock(settings.state)
         servers.start()
@@ -150,6 +173,7 @@ def _serve_lab(settings: LabSettings) -> None:
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
+        print_line(f"Trace  .venv/bin/python -m lab trace OPERATION; spans and metrics: {settings.telemetry}")
         _print_door(settings)
         print_line("ready")
         _watch_servers(servers)

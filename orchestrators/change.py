@@ -16,9 +16,11 @@ from shared.errors import SiteRecoveryError
 from shared.obstacle import Obstacle
 from shared.operations.contract import START_RUN
 from shared.operations.durable_names import DOCUMENTS
+from shared.operations.run_timeline import RunTimeline
 from shared.plans.versions import Declaration, DeclarationOutcome, DocumentChange
 from shared.recovery.guarded_change import GuardedChange
 from shared.recovery.outcome import Outcome
+from shared.recovery.timeline import bare_timeline
 
 CHANGED_MEANWHILE = "it has changed since this was asked for, and this would undo that: read it again, and ask again"
 
@@ -40,7 +42,8 @@ def change(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
         outcome = yield from _make(ctx, asked)
     times: dict[str, datetime] = {"began": began, "ended": now(ctx)}
     outcome = outcome.model_copy(update={"approvals": inbox.approvals, "findings": inbox.take_findings(), **times})
-    yield from _publish(ctx, asked, "finished", {"state": outcome.state, **outcome.facts})
+    timeline = bare_timeline(asked.id, asked.subject, outcome)
+    yield from _publish(ctx, asked, "finished", {"state": outcome.state, **outcome.facts}, timeline)
     return outcome.model_dump(mode="json")
 
 
@@ -62,6 +65,8 @@ def _make(ctx: Context, asked: GuardedChange) -> Steps[Outcome]:
     return Outcome(state="succeeded", kind=asked.kind, facts={"outcome": result.outcome, "etag": result.etag})
 
 
-def _publish(ctx: Context, asked: GuardedChange, event_name: str, data: dict[str, Any]) -> Steps[None]:
+def _publish(
+    ctx: Context, asked: GuardedChange, event_name: str, data: dict[str, Any], timeline: RunTimeline | None = None
+) -> Steps[None]:
     facts = {"kind": asked.kind, "detail": asked.detail}
-    yield from publish_run_event(ctx, asked.id, asked.subject, event_name, {**facts, **data})
+    yield from publish_run_event(ctx, asked.id, asked.subject, event_name, {**facts, **data}, timeline)

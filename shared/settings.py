@@ -57,6 +57,13 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_telemetry(target: str) -> str:
+    is_file = target.startswith("file:/")
+    if not is_file and target not in TELEMETRY_TARGETS:
+        raise ValueError(f"must be file:/a/path or one of {', '.join(TELEMETRY_TARGETS)}, not {target!r}")
+    return target
+
+
 def _check_key(place: str) -> str:
     parse_key_place(place)
     return place
@@ -72,6 +79,7 @@ def _check_mac_key(key: SecretStr) -> SecretStr:
     return key
 
 
+TELEMETRY_TARGETS = ("none", "console", "otlp", "azure-monitor")
 KEY_VAULT_DOMAINS = {
     "management.chinacloudapi.cn": "vault.azure.cn",
     "management.usgovcloudapi.net": "vault.usgovcloudapi.net",
@@ -205,3 +213,26 @@ class Settings(AzureSettings, SealSettings):
             (self.authenticated, "WEBSITE_AUTH_ENABLED: App Service authentication has to be off"),
             (not self.key_roles, "KEY_ROLES: needed, else nobody may do anything"),
         )
+
+
+class TelemetrySettings(EnvironmentSettings):
+    """Where spans, metrics and log lines go: what is wrong with these stops neither runs nor callers.
+
+    Attributes:
+        target: "none"; "console"; "file:/a/path" for OTLP as lines of JSON; "otlp", where OpenTelemetry's own
+            settings (OTEL_EXPORTER_OTLP_ENDPOINT ...) say; "azure-monitor", where the connection string says.
+        reads_kept: Which part of the traces keeps its successful reads of Azure; all that failed is always kept.
+        connection_string: Of Application Insights.
+        client_id: Of a user-assigned identity that sends; None: the system-assigned one.
+    """
+
+    target: Annotated[str, AfterValidator(_check_telemetry)] = Field("none", alias="TELEMETRY")
+    reads_kept: float = Field(1, ge=0, le=1, alias="TELEMETRY_READS")
+    connection_string: SecretStr | None = Field(None, alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
+    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+
+    @model_validator(mode="after")
+    def _check_connection(self) -> Self:
+        if self.target == "azure-monitor" and self.connection_string is None:
+            raise ValueError("APPLICATIONINSIGHTS_CONNECTION_STRING: needed where TELEMETRY is azure-monitor")
+        return self

@@ -88,3 +88,16 @@ def test_the_engine_begins_runs_with_the_version_of_the_release() -> None:
     assert durable_task["defaultVersion"] == RELEASE
     assert durable_task["versionMatchStrategy"] == "CurrentOrOlder"
     assert durable_task["versionFailureStrategy"] == "Reject"
+
+
+def test_the_host_drops_no_failure_and_writes_no_line_for_each_turn() -> None:
+    """Requests are drawn from the lines of Host.Results; those of each function and turn would be thousands a drill."""
+    host = json.loads((ROOT / "host.json").read_text())
+    levels = host["logging"]["logLevel"]
+    assert host["telemetryMode"] == "OpenTelemetry"
+    assert levels["Host.Results"] == "Information"
+    assert {levels[name] for name in ("Azure", "DurableTask", "Function", "Host.Triggers.DurableTask")} == {"Warning"}
+    kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"]
+    assert set(kept.split(";")) >= {"Request", "Exception"}
+    tracing = host["extensions"]["durableTask"]["tracing"]
+    assert (tracing["traceInputsAndOutputs"], tracing["traceReplayEvents"]) == (False, False)

@@ -34,6 +34,7 @@ from shared.operations.holds import find_holds
 from shared.operations.kinds import REQUESTED_BY_EVENT_GRID
 from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
+from shared.telemetry.spans import start_span
 from triggers import declared_documents
 from triggers.holds_in_effect import read_holds, read_holds_of
 from triggers.starting import start_once
@@ -129,11 +130,13 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     may have either schema of Event Grid, whose events come as one type or the other.
     """
     failure = parse_either_schema(event)
-    outcome = failure.outcome if isinstance(failure, IgnoredEvent) else await _handle_failure(client, failure)
-    if outcome == "not-a-failure":
-        return
-    _LOG.info("event %.100s: %s", event.id, outcome)
-    await client.signal_entity(COUNTS, "add", _message_of_its_own(COUNTS, "add", outcome))
+    with start_span("on_azure_event") as span:
+        outcome = failure.outcome if isinstance(failure, IgnoredEvent) else await _handle_failure(client, failure)
+        span.set_attribute("hci.outcome", outcome)
+        if outcome == "not-a-failure":
+            return
+        _LOG.info("event %.100s: %s", event.id, outcome)
+        await client.signal_entity(COUNTS, "add", _message_of_its_own(COUNTS, "add", outcome))
 
 
 def _message_of_its_own(entity: EntityInstanceId, operation: str, request: Any) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from triggers.failures import Outage, find_outage, is_too_large, log_unexpected,
 from triggers.fair_looks import TooManyRequests, turn_of
 from triggers.pacing import ASK_AGAIN_AFTER
 from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_preview
+from triggers.request_span import request_span
 
 _log = logging.getLogger(__name__)
 PREVIEW = "preview"
@@ -104,17 +105,19 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
             is_preview = PREVIEW in parameters and wants_preview(req)
             only_looks = is_preview or req.method == "GET"
             looks = ONLY_LOOKS.set(only_looks)
-            try:
-                caller = caller_of(req)
-                require_role(caller, "Dr.Read" if is_preview else role)
-                _require_known_request(req, parameters, is_conditional=rules.is_conditional)
-                _require_possible_names(req)
-                async with turn_of(caller) if only_looks else nullcontext():
-                    response = await handler(req, bound_client(client))
-            except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
-                response = problem_response(_http_problem_of(error, req))
-            finally:
-                ONLY_LOOKS.reset(looks)
+            with request_span(req, handler.__name__) as note_answer:
+                try:
+                    caller = caller_of(req)
+                    require_role(caller, "Dr.Read" if is_preview else role)
+                    _require_known_request(req, parameters, is_conditional=rules.is_conditional)
+                    _require_possible_names(req)
+                    async with turn_of(caller) if only_looks else nullcontext():
+                        response = await handler(req, bound_client(client))
+                except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
+                    response = problem_response(_http_problem_of(error, req))
+                finally:
+                    ONLY_LOOKS.reset(looks)
+                note_answer(response.status_code)
             return _with_safe_headers(response)
 
         guarded_handler.__dict__["rules"] = rules  # wrappers take it over, as functools.wraps does

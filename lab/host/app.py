@@ -13,12 +13,15 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import azure.functions as func
 from azure.functions import meta
+
+from lab.host.trace_context import TraceContext, attached, new_traceparent
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class InvocationContext:
     function_directory: str
     invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     thread_local_storage: threading.local = field(default_factory=threading.local)
-    trace_context: None = None
+    trace_context: TraceContext = field(default_factory=lambda: TraceContext(new_traceparent()))
     retry_context: None = None
 
 
@@ -85,19 +88,22 @@ class App:
         """The function that orchestrations call so, or None."""
         return self._by_key.get((kind, key))
 
-    async def invoke(self, function: Function, value: Any) -> Any:
-        """Call a function with the decoded value of its trigger."""
+    async def invoke(self, function: Function, value: Any, traceparent: str = "") -> Any:
+        """Call a function with the decoded value of its trigger, in this trace or in a new one."""
+        traceparent = traceparent or new_traceparent()
         arguments = {function.trigger["name"]: value}
         for binding in function.bindings:
             if binding["type"] == "durableClient":
                 arguments[binding["name"]] = self.client_config
         if function.wants_context:
-            arguments["context"] = InvocationContext(function.name, str(self._folder))
+            folder, trace = str(self._folder), TraceContext(traceparent)
+            arguments["context"] = InvocationContext(function.name, folder, trace_context=trace)
         _log.info("invoke function=%s", function.name)
-        if function.is_coroutine:
-            return await function.call(**arguments)
-        run = contextvars.copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: run(function.call, **arguments))
+        with attached(traceparent):
+            if function.is_coroutine:
+                return await function.call(**arguments)
+            call = partial(contextvars.copy_context().run, function.call, **arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def close(self) -> None:
         """Wait for no thread any more."""

@@ -22,11 +22,11 @@ class DurableFunctions:
         response.MergeFromString(await self._exchange_messages(function, request))
         return response
 
-    async def run_activity(self, name: str, argument: str | None) -> str | None:
-        """Run an activity; no input is the JSON null."""
+    async def run_activity(self, name: str, argument: str | None, traceparent: str) -> str | None:
+        """Run an activity in the trace of its orchestration; no input is the JSON null."""
         function = self._find_function("activityTrigger", name)
         value = decode_trigger(function.kind, "null" if argument is None else argument, "json")
-        answer = encode_answer(function.kind, await self._app.invoke(function, value))
+        answer = encode_answer(function.kind, await self._app.invoke(function, value, traceparent))
         return None if answer is None else str(answer)
 
     async def run_entity(self, name: str, request: pb.EntityBatchRequest) -> pb.EntityBatchResult:

@@ -13,6 +13,7 @@ from lab.host.app import App, Function
 from lab.host.keys import Keys
 from lab.host.routes import Route
 from lab.host.sign_in import SIGNED_IN
+from lab.host.trace_context import traceparent_of
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class HttpTriggers:
             body=await request.read(),
         )
         try:
-            answer = await self._app.invoke(endpoint.function, asked)
+            answer = await self._app.invoke(endpoint.function, asked, traceparent_of(asked.headers))
             return _to_response(answer)
         except Exception:  # noqa: BLE001 - it is logged, and the caller gets 500
             _log.exception("function %s failed", endpoint.function.name)

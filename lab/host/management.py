@@ -14,8 +14,9 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.app import App
 from lab.host.engine.engine import Engine
-from lab.host.engine.instances import COMPLETED, FAILED, TERMINATED, Exists, Instance, Missing, Order, Unfit
+from lab.host.engine.instances import COMPLETED, FAILED, TERMINATED, Exists, Instance, Missing, Unfit
 from lab.host.engine.moments import from_micros, to_micros
+from lab.host.engine.orders import Order
 from lab.host.engine.queries import PAGE, BadToken, Filter
 from lab.host.history import as_json, history_json
 from lab.host.http_triggers import key_of

@@ -10,8 +10,9 @@ from durabletask.internal import orchestrator_service_pb2_grpc as rpc
 from lab.host.engine.control import BadId
 from lab.host.engine.engine import Engine
 from lab.host.engine.entities import entity_id
-from lab.host.engine.instances import PENDING, Exists, Instance, Missing, Order, Unfit
+from lab.host.engine.instances import PENDING, Exists, Instance, Missing, Unfit
 from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
+from lab.host.engine.orders import Order
 from lab.host.engine.queries import PAGE, BadToken, Entity, Filter, PageTooLarge
 
 CHUNK = 500
@@ -48,6 +49,7 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
             version=text_of(request, "version"),
             tags=dict(request.tags),
             at=moment_of(request, "scheduledStartTimestamp"),
+            traceparent=request.parentTraceContext.traceParent,
         )
         replaceable = tuple(request.orchestrationIdReusePolicy.replaceableStatus)
         started = await _run_engine(context, lambda: self._engine.control.start(order, replaceable))

@@ -8,10 +8,13 @@ from shared.errors import Refused
 from shared.operations import durable_names
 from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
 from shared.operations.pacing import DELIVERY_PAUSES
+from shared.operations.run_timeline import RunTimeline
 from shared.recovery.operation import Operation
+from shared.recovery.outcome import Outcome
 from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
 from shared.recovery.scheduler import undecided_vms
+from shared.recovery.timeline import bare_timeline
 from shared.request_ids import run_id
 from shared.sites.operation import SiteOperation
 
@@ -21,23 +24,37 @@ MOST_SHOWN = 8
 
 
 def publish_operation_event(
-    ctx: Context, operation: Operation, event_name: str, data: dict[str, Any], key: str = ""
+    ctx: Context,
+    operation: Operation,
+    event_name: str,
+    data: dict[str, Any],
+    key: str = "",
+    timeline: RunTimeline | None = None,
 ) -> Steps[None]:
     """Publish `HciSiteRecovery.Operation.<What>`; the id is the run's and the turning point's, so doubles show.
 
     Args:
         key: Tells turning points of one sort apart.
+        timeline: Of a run that has ended.
     """
     facts = {"kind": operation.kind, "plan": operation.plan}
     named = event_name + (f":{key}" if key else "")
-    yield from publish_run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data})
+    yield from publish_run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data}, timeline)
 
 
-def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> Steps[None]:
+def publish_run_event(
+    ctx: Context,
+    run: str,
+    subject: str,
+    turning_point: str,
+    data: dict[str, Any],
+    timeline: RunTimeline | None = None,
+) -> Steps[None]:
     """The same for any run.
 
     Args:
         turning_point: What the event is called, and after a colon what tells those of one sort apart.
+        timeline: Of a run that has ended.
     """
     event = PublishEvent(
         id=f"{run}:{turning_point}",
@@ -45,6 +62,7 @@ def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, 
         subject=subject,
         at=now(ctx),
         data={"operation": run, **data},
+        timeline=timeline,
     )
     yield from publish_event(ctx, event)
 
@@ -78,10 +96,13 @@ def _waits_for_resume(run: Run) -> bool:
     return run.people.pause is not None or bool(paused_vms(run))
 
 
-def publish_site_event(ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any]) -> Steps[None]:
-    """The same for a run on a site."""
-    facts = {"kind": order.kind, "site": order.site}
-    yield from publish_run_event(ctx, order.id, f"sites/{order.site}", event_name, {**facts, **data})
+def publish_site_event(
+    ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any], outcome: Outcome | None = None
+) -> Steps[None]:
+    """The same for a run on a site; with its outcome once it has ended."""
+    facts, subject = {"kind": order.kind, "site": order.site}, f"sites/{order.site}"
+    timeline = bare_timeline(order.id, subject, outcome) if outcome else None
+    yield from publish_run_event(ctx, order.id, subject, event_name, {**facts, **data}, timeline)
 
 
 def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:
@@ -91,7 +112,8 @@ def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:
         return
     logger = ctx.create_replay_safe_logger(_LOG)
     logger.warning("event %s was not published and is tried again later: %s", event.id, answer)
-    yield from call_all(ctx, START_RUN, [delivery_run_of(event)])
+    again = event.model_copy(update={"timeline": None, "is_counted": True})
+    yield from call_all(ctx, START_RUN, [delivery_run_of(again)])
 
 
 def delivery_run_of(event: PublishEvent) -> StartRun:

@@ -7,6 +7,9 @@ from orchestrators.durable.steps import Context, now, show_status
 from shared.healing.classifier import Cause
 from shared.healing.proof import Rung, highest_rung
 from shared.healing.repair import RepairFacts, RepairPhase, RepairProgress, phase_timeline
+from shared.operations.run_timeline import PhaseSpan, RunTimeline
+from shared.recovery.outcome import Outcome
+from shared.recovery.timeline import bare_timeline
 
 
 class ProgressTracker:
@@ -35,6 +38,18 @@ class ProgressTracker:
     def timeline_until(self, until: datetime) -> list[dict[str, Any]]:
         """Where the time went."""
         return phase_timeline(self.progress.phases, until)
+
+    def spans_until(self, run: str, outcome: Outcome) -> RunTimeline | None:
+        """The same for the spans of the repair, once it has ended."""
+        timeline = bare_timeline(run, f"nodes/{self.progress.node}", outcome)
+        if timeline is None:
+            return None
+        ends = [*(phase.began for phase in self.progress.phases[1:]), timeline.ended]
+        phases = [
+            PhaseSpan(name=phase.name, began=phase.began, ended=end)
+            for phase, end in zip(self.progress.phases, ends, strict=True)
+        ]
+        return timeline.model_copy(update={"phases": tuple(phases)})
 
     def note_facts(self, facts: RepairFacts) -> None:
         """Keep what was found out."""

@@ -41,6 +41,7 @@ from shared.healing.repair import (
 from shared.obstacle import Obstacle
 from shared.operations.contract import PublishEvent
 from shared.operations.kinds import REQUESTED_BY_TIMER
+from shared.operations.run_timeline import RunTimeline
 from shared.recovery.outcome import Outcome
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
@@ -243,12 +244,17 @@ def _close_repair(ctx: Context, order: Repair, tracker: ProgressTracker, *failur
     outcome = _outcome_of(tracker, failures, now(ctx))
     event_name = "Healed" if is_healed else "Finding" if tracker.facts.finding else "Finished"
     details = {"state": outcome.state, "failures": [failure.to_json() for failure in failures]}
-    yield from _publish_node_event(ctx, order, tracker, event_name, details)
+    yield from _publish_node_event(ctx, order, tracker, event_name, details, tracker.spans_until(order.id, outcome))
     return outcome.model_dump(mode="json")
 
 
 def _publish_node_event(
-    ctx: Context, order: Repair, tracker: ProgressTracker, event_name: str, details: dict[str, Any]
+    ctx: Context,
+    order: Repair,
+    tracker: ProgressTracker,
+    event_name: str,
+    details: dict[str, Any],
+    timeline: RunTimeline | None = None,
 ) -> Steps[None]:
     facts = {key: value for key, value in tracker.facts.to_json().items() if key in {"cause", "remedy"}}
     event = PublishEvent(
@@ -257,5 +263,6 @@ def _publish_node_event(
         subject=f"nodes/{tracker.progress.node}",
         at=now(ctx),
         data={"operation": order.id, "rung": tracker.progress.rung, **facts, **details},
+        timeline=timeline,
     )
     yield from publish_event(ctx, event)

@@ -154,5 +154,6 @@ def _close_preparation(ctx: Context, order: PrepareOrder, run: Preparation) -> S
     outcome = outcome_of(order, run, now(ctx))
     yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
     yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
-    yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
+    data = {"state": outcome.state, "changed": run.changed}
+    yield from publish_site_event(ctx, order, "finished", data, outcome)
     return outcome.model_dump(mode="json")

@@ -248,7 +248,7 @@ def _close_run(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> St
     yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
     failed = sum(item.state == "failed" for item in run.items)
     data = {"state": outcome.state, "changed": outcome.facts["changed"], "failed": failed}
-    yield from publish_site_event(ctx, order, "finished", data)
+    yield from publish_site_event(ctx, order, "finished", data, outcome)
     return outcome.model_dump(mode="json")
 
 

@@ -71,7 +71,7 @@ def reconcile(ctx: Context, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
 
 
 def _read_documents(ctx: Context, look: TimerLook) -> Steps[list[str]]:
-    look.documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
+    look.documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments(look_at=now(ctx)))
     look.has_documents = True
     look.failures += [DutyFailure(duty=look.duty, about=name, detail=UNREADABLE) for name in look.documents.unreadable]
     return []

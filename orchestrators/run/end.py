@@ -11,6 +11,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, findings_on_skipped
 from shared.recovery.run import Run
+from shared.recovery.timeline import timeline_of
 
 
 def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
@@ -43,5 +44,6 @@ def end_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run) -> S
     outcome = yield from seal_pack(ctx, operation, runbook, run, outcome_of(operation, run, now(ctx)))
     yield from remember_run(ctx, operation, runbook, run, outcome)
     facts = {"state": outcome.state, "vms": len(run.items), "failures": len(run.results.failures), **outcome.facts}
-    yield from publish_operation_event(ctx, operation, "finished", facts)
+    timeline = timeline_of(operation, run, outcome)
+    yield from publish_operation_event(ctx, operation, "finished", facts, timeline=timeline)
     return outcome.model_dump(mode="json")

@@ -17,6 +17,7 @@ from shared.allowed_scopes import SCOPE_CODE, Scopes, is_allowed
 from shared.azure.answer_shapes import JsonObjectsOnly
 from shared.azure.request_pacer import PacedRequests, RequestPacer
 from shared.azure.shared_looks import SharedLooks
+from shared.azure.traced_requests import TracedRequests
 from shared.errors import Refused
 from shared.network_addresses import LOOPBACK
 
@@ -111,6 +112,7 @@ def arm_policies(
         core.UserAgentPolicy(base_user_agent="hci-site-recovery"),
         *([PlainHttp()] if is_plain_http(base_url) else []),
         AsyncARMChallengeAuthenticationPolicy(credential, SCOPE),
+        TracedRequests(),
         JsonObjectsOnly(),
     ]
 

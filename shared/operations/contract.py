@@ -8,16 +8,24 @@ from pydantic import Field
 from shared.activity import Activity, Nothing
 from shared.messages import Message
 from shared.operations.lost_runs import LostRun
+from shared.operations.run_timeline import RunTimeline
 
 
 class PublishEvent(Message):
-    """Publish a turning point as one CloudEvent; its id makes a second sending recognisable."""
+    """Publish a turning point as one CloudEvent; its id makes a second sending recognisable.
+
+    Attributes:
+        timeline: Of a run on a plan that has ended, for its spans: no part of the event.
+        is_counted: It was tried before, and what it says is in the metrics.
+    """
 
     id: str
     type: str
     subject: str
     at: datetime
     data: dict[str, Any]
+    timeline: RunTimeline | None = None
+    is_counted: bool = False
 
 
 class EventPublished(Message):

@@ -10,7 +10,13 @@ from shared.sites.lost_nodes import LostNode
 
 
 class ReadDocuments(Message):
-    """Read all that is declared: the timers' only view of it."""
+    """Read all that is declared: the timers' only view of it.
+
+    Attributes:
+        look_at: When the timer looks, so that what is late is measured; None for anybody else.
+    """
+
+    look_at: datetime | None = None
 
 
 class DeclaredDocument(Message):

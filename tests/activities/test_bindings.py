@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 import shared
 from activities.bindings import activity_blueprint, bind_activity
 from shared.activity import Activity, Nothing
-from shared.errors import Refused, Transient, UnexpectedFailure
+from shared.errors import Refused, Throttled, Transient, UnexpectedFailure
 from shared.healing.contract import ReadScript, ScriptView
+from tests.telemetry import recording
 
 CONTRACTS = [*Path(shared.__path__[0]).rglob("contract.py"), Path(shared.__path__[0]) / "failback/leftovers.py"]
 
@@ -85,3 +87,26 @@ async def test_an_error_of_the_app_itself_is_kept_and_logged_without_secrets(cap
     kept = "".join(traceback.format_exception(raised.value)) + caplog.text
     assert "test_bindings.py" in caplog.text
     assert secret not in kept
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed"),
+    [
+        (ScriptView(state="Running"), None),
+        (Refused("no-vault", "password=hunter2"), "refused"),
+        (Throttled("hunter2", 7, "s", "reads"), "throttled"),
+        (Transient("hunter2"), "Transient"),
+        (KeyError("hunter2"), "UnexpectedFailure"),
+    ],
+    ids=str,
+)
+async def test_a_call_is_a_span_that_says_how_it_ended_and_not_with_which_words(
+    outcome: ScriptView | Exception, failed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recording(monkeypatch) as recorded:
+        with suppress(Transient, UnexpectedFailure):
+            await call(outcome)
+        (span,) = recorded.named("read_it")
+        assert span.status.description == failed
+        assert ("hci.code" in (span.attributes or {})) == isinstance(outcome, Refused)
+        assert "hunter2" not in span.to_json()

@@ -11,7 +11,7 @@ import pytest
 from orchestrators.onboarding.prepare_steps import needed_grants
 from shared.onboarding.preflight.azure_rights import CONTRIBUTOR, OWNER
 from shared.principals import ROLES
-from shared.settings import Settings
+from shared.settings import Settings, TelemetrySettings
 from tests.seals import MAC_KEY
 from tests.shared.samples import site
 from tools.infra import main
@@ -27,8 +27,8 @@ NOT_SET = {
 }
 OF_THE_HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
+    "PYTHON_ENABLE_OPENTELEMETRY",
     "PYTHON_THREADPOOL_THREAD_COUNT",
     *(
         f"AzureWebJobsStorage__{name}"
@@ -64,7 +64,8 @@ def settings_of_the_app() -> dict[str, Any]:
 
 
 def test_every_setting_that_the_app_reads_is_set_and_no_other() -> None:
-    read = {field.alias for field in Settings.model_fields.values()} | {SETTING}
+    models = (Settings, TelemetrySettings)
+    read = {field.alias for model in models for field in model.model_fields.values()} | {SETTING}
     assert set(NOT_SET) <= read
     assert set(settings_of_the_app()) == (read - set(NOT_SET)) | OF_THE_HOST
 
@@ -83,6 +84,7 @@ def test_the_app_reads_the_settings_as_they_are_written() -> None:
         "TENANT_ID": an_id,
         "MAC_KEY": MAC_KEY,
     }
+    assert TelemetrySettings.from_environment(values).target == "azure-monitor"
     entra = {"DOOR": "entra", "KEY_ROLES": "", "AUDIENCE": an_id, "WEBSITE_AUTH_ENABLED": "True"}
     keys = {"DOOR": "keys", "KEY_ROLES": template()["parameters"]["keyRoles"]["defaultValue"], "AUDIENCE": ""}
     assert Settings.from_environment(values | entra).door == "entra"

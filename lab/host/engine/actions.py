@@ -6,9 +6,10 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.entities import Entities, entity_id
-from lab.host.engine.instances import Exists, Instance, Instances, Order, Parent
+from lab.host.engine.instances import Exists, Instance, Instances
 from lab.host.engine.locks import Locks
 from lab.host.engine.moments import text_of, to_string_value, to_timestamp
+from lab.host.engine.orders import Order, Parent
 from lab.host.engine.tasks import Tasks
 
 
@@ -90,6 +91,7 @@ class Actions:
             version=text_of(asked, "version"),
             tags=asked.tags,
             parent=Parent(instance.id, instance.execution, task, instance.name),
+            traceparent=asked.parentTraceContext.traceParent,
         )
         try:
             self._instances.start_instance(order)

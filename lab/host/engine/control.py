@@ -7,8 +7,9 @@ from dataclasses import replace
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.instances import FAILED, SUSPENDED, TERMINATED, End, Instance, Instances, Order, Unfit
+from lab.host.engine.instances import FAILED, SUSPENDED, TERMINATED, End, Instance, Instances, Unfit
 from lab.host.engine.moments import to_string_value, to_timestamp
+from lab.host.engine.orders import Order
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
 from lab.host.engine.versions import Versions

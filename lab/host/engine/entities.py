@@ -9,9 +9,10 @@ from durabletask.internal.helpers import convert_to_entity_batch_request
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.disorder import MessageOrder
-from lab.host.engine.instances import Exists, Instances, Order
+from lab.host.engine.instances import Exists, Instances
 from lab.host.engine.locks import Locks
 from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
+from lab.host.engine.orders import Order
 from lab.host.engine.store import Store
 
 

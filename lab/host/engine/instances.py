@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.moments import to_string_value, to_timestamp
+from lab.host.engine.orders import Order, started_event
 from lab.host.engine.store import Store
 from lab.host.engine.versions import Versions
 
@@ -34,16 +35,6 @@ class Missing(LookupError):
 
 class Unfit(RuntimeError):
     """The orchestration is not in a state that allows this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """Who started an orchestration as a sub-orchestration, and as which of its tasks."""
-
-    instance: str
-    execution: str
-    task: int
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +76,6 @@ class Instance:
 
 
 COLUMNS = ", ".join(field.name for field in fields(Instance))
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An orchestration to be started. `at` is its earliest start in microseconds, None for now."""
-
-    id: str
-    name: str
-    input: str | None = None
-    version: str | None = None
-    tags: Mapping[str, str] | None = None
-    at: int | None = None
-    parent: Parent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +160,15 @@ class Instances:
         return [
             row["event"] for row in self._store.rows("SELECT event FROM history WHERE id = ? ORDER BY seq", instance_id)
         ]
+
+    def read_traceparent(self, instance_id: str) -> str:
+        """The trace that the run under way was started in, empty where it was in none: its history begins with it."""
+        query = "SELECT event FROM history WHERE id = ? ORDER BY seq LIMIT 3"
+        for row in self._store.rows(query, instance_id):
+            event = pb.HistoryEvent.FromString(row["event"])
+            if event.HasField("executionStarted"):
+                return str(event.executionStarted.parentTraceContext.traceParent)
+        return ""
 
     def append_history(self, instance_id: str, events: Sequence[pb.HistoryEvent]) -> None:
         """Add to the history."""
@@ -291,28 +278,6 @@ class Instances:
             failed = pb.SubOrchestrationInstanceFailedEvent(taskScheduledId=task, failureDetails=details)
             answer.subOrchestrationInstanceFailed.CopyFrom(failed)
         self.post_reply(parent, child.parent_execution, answer)
-
-
-def started_event(order: Order, execution: str, now: int) -> pb.HistoryEvent:
-    """The first event of every execution."""
-    started = pb.ExecutionStartedEvent(
-        name=order.name,
-        version=to_string_value(order.version),
-        input=to_string_value(order.input),
-        orchestrationInstance=pb.OrchestrationInstance(instanceId=order.id, executionId=to_string_value(execution)),
-        parentInstance=None if order.parent is None else parent_info(order.parent),
-        scheduledStartTimestamp=to_timestamp(order.at),
-        tags=order.tags,
-    )
-    return pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(now), executionStarted=started)
-
-
-def parent_info(parent: Parent) -> pb.ParentInstanceInfo:
-    """What a sub-orchestration gets of its parent."""
-    whom = pb.OrchestrationInstance(instanceId=parent.instance, executionId=to_string_value(parent.execution))
-    return pb.ParentInstanceInfo(
-        taskScheduledId=parent.task, name=to_string_value(parent.name), orchestrationInstance=whom
-    )
 
 
 def _end_as_failure(end: End) -> pb.TaskFailureDetails:

@@ -7,17 +7,9 @@ from dataclasses import replace
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.instances import (
-    FAILED,
-    PENDING,
-    RUNNING,
-    Instance,
-    Instances,
-    Order,
-    Parent,
-    started_event,
-)
+from lab.host.engine.instances import FAILED, PENDING, RUNNING, Instance, Instances
 from lab.host.engine.moments import text_of, to_string_value, to_timestamp
+from lab.host.engine.orders import Order, Parent, started_event
 from lab.host.engine.store import Store
 from lab.host.engine.tasks import Tasks
 
@@ -33,6 +25,7 @@ class Renewal:
 
     def continue_as_new(self, instance: Instance, asked: pb.CompleteOrchestrationAction) -> None:
         """Begin anew: what was sent to the old run is dropped, but events that nobody took go on to the new one."""
+        traceparent = self._instances.read_traceparent(instance.id)
         late = self._store.rows(
             "SELECT event FROM inbox WHERE id = ? AND execution IS NULL ORDER BY at, seq", instance.id
         )
@@ -40,6 +33,7 @@ class Renewal:
         self._store.run("DELETE FROM history WHERE id = ?", instance.id)
         execution, now = uuid.uuid4().hex, self._agenda.now()
         order = self._order_of(instance, text_of(asked, "result"), text_of(asked, "newVersion"))
+        order = replace(order, traceparent=traceparent)
         self._instances.update_columns(
             instance.id,
             execution=execution,

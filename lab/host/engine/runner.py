@@ -41,8 +41,8 @@ class Functions(Protocol):
     async def run_orchestrator(self, name: str, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
         """Run one turn of an orchestrator."""
 
-    async def run_activity(self, name: str, argument: str | None) -> str | None:
-        """Run an activity: JSON in, JSON out."""
+    async def run_activity(self, name: str, argument: str | None, traceparent: str) -> str | None:
+        """Run an activity in a trace: JSON in, JSON out."""
 
     async def run_entity(self, name: str, request: pb.EntityBatchRequest) -> pb.EntityBatchResult:
         """Run a batch of operations of an entity."""
@@ -122,7 +122,7 @@ class Runner:
         if activity is None:
             return False
         try:
-            result = await self._functions.run_activity(activity.name, activity.input)
+            result = await self._functions.run_activity(activity.name, activity.input, self._tasks.trace_of(activity))
         except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
             _log.warning("activity %s of %s failed", activity.name, activity.id, exc_info=True)
             self._tasks.fail_activity(activity, failure_of(error))

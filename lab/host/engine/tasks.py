@@ -50,6 +50,10 @@ class Tasks:
         row = self._store.row("SELECT seq, id, execution, task, name, input FROM activities WHERE seq = ?", seq)
         return None if row is None else Activity(*row)
 
+    def trace_of(self, activity: Activity) -> str:
+        """The trace that its orchestration was started in, empty where it was in none."""
+        return self._instances.read_traceparent(activity.id)
+
     def count_open(self, instance_id: str) -> int:
         """How many activities of an instance are still to answer."""
         return int(self._store.value("SELECT COUNT(*) FROM activities WHERE id = ?", instance_id))

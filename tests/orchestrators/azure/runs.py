@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.activity import Nothing
+from shared.errors import Transient
 from shared.operations.contract import (
     CheckSeal,
     EndedRunsRead,
@@ -38,11 +39,13 @@ class Runs:
         started: Runs that were asked for, in order, as often as they were asked for.
         cleanups: The same for cleanups.
         purges: What was asked for to be forgotten, in order.
-        published: Events that were published, in order.
+        published: Events that were published, in order, as often as that was tried.
+        is_topic_away: Whether none of them is taken.
         lost: Runs that the engine has ended; `forgotten`: those that nothing shows any more.
     """
 
     ended: set[str] = field(default_factory=set)
+    is_topic_away: bool = False
     holders: tuple[str, ...] = ()
     outcome: str = "living"
     started: list[StartRun] = field(default_factory=list)
@@ -82,6 +85,8 @@ class Runs:
 
     def publish_event(self, ask: PublishEvent) -> EventPublished:
         self.published.append(ask)
+        if self.is_topic_away:
+            raise Transient("the topic does not answer")
         return EventPublished(sent=True)
 
     def list_event_types(self) -> list[str]:

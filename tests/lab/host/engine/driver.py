@@ -8,8 +8,9 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.clock import ManualClock
 from lab.host.engine.engine import Engine
-from lab.host.engine.instances import Instance, Order
+from lab.host.engine.instances import Instance
 from lab.host.engine.moments import from_micros, to_string_value
+from lab.host.engine.orders import Order
 
 
 class Driver:

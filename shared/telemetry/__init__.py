@@ -1,0 +1,1 @@
+"""Spans and metrics: what is recorded, and where it goes."""
