@@ -121,6 +121,8 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'
       windowSize: 'PT15M'
+      // An event whose sending is tried again is logged each time: the first line of two days counts.
+      overrideQueryTimeRange: empty(each.dimensions) ? null : 'P2D'
       criteria: {
         allOf: [
           {

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +16,7 @@ from activities.cloud_events import LOGGED, turning_point_facts
 from orchestrators.reconcile import reconcile
 from shared.log_lines import ARM_THROTTLED, TIMER_LOOK_ENDED, TURNING_POINT
 from shared.operations.contract import PublishEvent
+from shared.operations.pacing import DELIVERY_PAUSES
 from tests.infra.templates import INFRA, ROOT, deploy_main, of_type
 from tests.orchestrators.test_drills import timer
 from triggers import failures
@@ -182,7 +183,7 @@ def test_each_query_is_deployed_under_its_name_and_for_this_app_alone() -> None:
 
 def summarised(query: str) -> set[str]:
     """Names that the last summarize gives, so that a rule can split or measure by them."""
-    last = query.rpartition("summarize ")[2].partition("\n")[0]
+    last = query.rpartition("| summarize ")[2].partition("\n")[0]
     return {part.partition("=")[0].strip() for part in re.split(r", | by ", last)}
 
 
@@ -194,6 +195,21 @@ def test_a_rule_measures_and_splits_by_columns_that_its_query_gives() -> None:
         wanted |= {criterion["metricMeasureColumn"]} if "metricMeasureColumn" in criterion else set()
         assert wanted <= given, rule["name"]
         assert (criterion["timeAggregation"] == "Total") == ("metricMeasureColumn" in criterion)
+
+
+def test_an_event_that_is_sent_again_for_a_day_is_one_alert_and_one_that_comes_late_is_no_less_one() -> None:
+    """The first line counts, and not the time of the event: a host that was away logs it late."""
+    for rule in of_type(deploy_main().resources, "Microsoft.Insights/scheduledQueryRules"):
+        properties = rule["properties"]
+        (criterion,) = properties["criteria"]["allOf"]
+        if not criterion.get("dimensions"):
+            assert "overrideQueryTimeRange" not in properties
+            continue
+        assert sum(DELIVERY_PAUSES, timedelta()) < timedelta(days=2)
+        assert (properties["overrideQueryTimeRange"], properties["windowSize"]) == ("P2D", "PT15M")
+        *_, first, last = criterion["query"].rstrip().splitlines()
+        assert first.startswith("| summarize TimeGenerated = min(TimeGenerated) by id, subject")
+        assert last == "| where TimeGenerated > ago(15m)"
 
 
 def test_the_timer_counts_as_silent_no_sooner_than_health_says_so() -> None:
