@@ -146,7 +146,9 @@ def test_each_field_that_is_asked_for_is_in_the_line(caplog: pytest.LogCaptureFi
 def test_each_state_that_is_compared_is_one_of_an_operation() -> None:
     schema = json.loads(re.findall(r"```json\n(.*?)```", (ROOT / "docs/events.md").read_text(), re.DOTALL)[0])
     for query in QUERIES.values():
-        assert set(re.findall(r'event\.state == "(\w+)"', query)) <= set(schema["properties"]["state"]["enum"])
+        assert set(re.findall(r'tostring\(event\.state\) == "(\w+)"', query)) <= set(
+            schema["properties"]["state"]["enum"]
+        )
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -160,6 +162,12 @@ def test_a_query_asks_tables_that_there_are_for_columns_that_they_have(name: str
     assert len(re.findall(r'_ResourceId =~ "\{component\}"', query)) == len(re.findall(r"\bApp[A-Z]\w+\b", query))
     for opening, closing in ("()", "[]", "{}"):
         assert query.count(opening) == query.count(closing)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_what_is_read_from_json_is_given_a_type_before_it_is_compared(name: str) -> None:
+    """Kusto compares dynamic values with literals of some types only."""
+    assert re.findall(r"(?<![(\w.])(?:event|look|throttled)\.\w+ *(?:==|=~|>|in\b)", QUERIES[name]) == []
 
 
 def deployed_queries() -> dict[str, str]:

@@ -277,3 +277,15 @@ def test_packages_are_kept_by_who_deploys_and_by_nobody_else() -> None:
     assert writers(deployerId=AN_ID) == {AN_ID}
     containers = of_type(deploy_main().resources, "Microsoft.Storage/storageAccounts/blobServices/containers")
     assert {each["name"].rpartition("/")[2] for each in containers} == {"packages", "releases", "evidence"}
+
+
+def test_every_variable_of_the_environment_that_is_read_by_name_is_set_or_stated() -> None:
+    known = {str(field.alias) for field in Settings.model_fields.values()} | {SETTING} | OF_THE_HOST
+    read = set()
+    for folder in ("activities", "orchestrators", "shared", "triggers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found = re.findall(r"(?:environ(?:\.get|\.setdefault)?|getenv)[(\[](\"?\w+\"?)[,)\]]", path.read_text())
+            read |= {SETTING if name == "SETTING" else name.strip('"') for name in found}
+    assert read
+    assert read <= known
+    assert set(re.findall(r"%(\w+)%", (ROOT / "host.json").read_text())) <= known
