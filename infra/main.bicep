@@ -82,8 +82,10 @@ var tags = { 'azd-env-name': environmentName }
 var name = 'hci-site-recovery-${token}'
 var packages = 'packages'
 var evidence = 'evidence'
-var isPrivate = network == 'private'
-var isPrivateApp = isPrivate && privateApp
+var isPrivate = network == 'private' || empty('${existingIntegrationSubnet}${existingEndpointSubnet}${dnsZonesGroup}')
+  ? network == 'private'
+  : fail('existingIntegrationSubnet, existingEndpointSubnet and dnsZonesGroup need network private')
+var isPrivateApp = isPrivate || !privateApp ? privateApp : fail('privateApp needs network private')
 var role = {
   blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   blobContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
@@ -95,6 +97,31 @@ var role = {
 var here = [subscription().subscriptionId, resourceGroup().name]
 func placeOf(id string, here string[]) string[] => empty(id) ? here : [split(id, '/')[2], split(id, '/')[4]]
 func nameOf(id string) string => last(split(id, '/'))
+func requireId(id string, type string, parameter string) string =>
+  empty(id) || (startsWith(toLower(id), '/subscriptions/') && contains(toLower(id), toLower('/providers/${type}/')))
+    ? id
+    : fail('${parameter} is no resource id of ${type}')
+
+// What does not fit together is said by its names, before anything is made.
+var topicId = requireId(existingTopic, 'Microsoft.EventGrid/topics', 'existingTopic')
+var systemTopicId = requireId(existingSystemTopic, 'Microsoft.EventGrid/systemTopics', 'existingSystemTopic')
+var keyVaultId = requireId(existingKeyVault, 'Microsoft.KeyVault/vaults', 'existingKeyVault')
+var workspaceId = requireId(existingWorkspace, 'Microsoft.OperationalInsights/workspaces', 'existingWorkspace')
+var evidenceStorageId = requireId(
+  existingEvidenceStorage,
+  'Microsoft.Storage/storageAccounts',
+  'existingEvidenceStorage'
+)
+var actionGroupId = requireId(existingActionGroup, 'Microsoft.Insights/actionGroups', 'existingActionGroup')
+var ownSubnets = empty(existingIntegrationSubnet) == empty(existingEndpointSubnet)
+  ? [
+      requireId(existingIntegrationSubnet, 'Microsoft.Network/virtualNetworks', 'existingIntegrationSubnet')
+      requireId(existingEndpointSubnet, 'Microsoft.Network/virtualNetworks', 'existingEndpointSubnet')
+    ]
+  : fail('existingIntegrationSubnet and existingEndpointSubnet are given together')
+var zonesGroup = dnsZones != 'existing' || contains(toLower(dnsZonesGroup), '/resourcegroups/')
+  ? dnsZonesGroup
+  : fail('dnsZonesGroup is the resource id of a resource group, with dnsZones existing')
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-${name}'
@@ -132,9 +159,9 @@ module newEvidenceStorage 'modules/storage-account.bicep' = if (empty(existingEv
 
 module evidenceStorage 'modules/storage.bicep' = {
   name: 'evidence-storage'
-  scope: resourceGroup(placeOf(existingEvidenceStorage, here)[0], placeOf(existingEvidenceStorage, here)[1])
+  scope: resourceGroup(placeOf(evidenceStorageId, here)[0], placeOf(evidenceStorageId, here)[1])
   params: {
-    name: empty(existingEvidenceStorage) ? newEvidenceStorage!.outputs.name : nameOf(existingEvidenceStorage)
+    name: empty(existingEvidenceStorage) ? newEvidenceStorage!.outputs.name : nameOf(evidenceStorageId)
     containers: [evidence]
     principalId: identity.properties.principalId
     roleIds: [role.blobContributor]
@@ -147,10 +174,10 @@ module monitor 'modules/monitor.bicep' = {
     name: name
     location: location
     principalId: identity.properties.principalId
-    existingWorkspace: existingWorkspace
+    existingWorkspace: workspaceId
     alertEmails: alertEmails
     alertWebhook: alertWebhook
-    existingActionGroup: existingActionGroup
+    existingActionGroup: actionGroupId
     timerSilentAfter: timerSilentAfter
   }
 }
@@ -162,9 +189,9 @@ module newTopic 'modules/new-topic.bicep' = if (empty(existingTopic)) {
 
 module topic 'modules/topic.bicep' = {
   name: 'topic'
-  scope: resourceGroup(placeOf(existingTopic, here)[0], placeOf(existingTopic, here)[1])
+  scope: resourceGroup(placeOf(topicId, here)[0], placeOf(topicId, here)[1])
   params: {
-    name: empty(existingTopic) ? newTopic!.outputs.name : nameOf(existingTopic)
+    name: empty(existingTopic) ? newTopic!.outputs.name : nameOf(topicId)
     principalId: identity.properties.principalId
   }
 }
@@ -182,9 +209,9 @@ module newKeyVault 'modules/key-vault.bicep' = if (empty(existingKeyVault)) {
 
 module secrets 'modules/secrets.bicep' = {
   name: 'secrets'
-  scope: resourceGroup(placeOf(existingKeyVault, here)[0], placeOf(existingKeyVault, here)[1])
+  scope: resourceGroup(placeOf(keyVaultId, here)[0], placeOf(keyVaultId, here)[1])
   params: {
-    name: empty(existingKeyVault) ? newKeyVault!.outputs.name : nameOf(existingKeyVault)
+    name: empty(existingKeyVault) ? newKeyVault!.outputs.name : nameOf(keyVaultId)
     principalId: identity.properties.principalId
   }
 }
@@ -195,8 +222,8 @@ module ownNetwork 'modules/network.bicep' = if (isPrivate) {
     name: name
     location: location
     tags: tags
-    existingIntegrationSubnet: existingIntegrationSubnet
-    existingEndpointSubnet: existingEndpointSubnet
+    existingIntegrationSubnet: ownSubnets[0]
+    existingEndpointSubnet: ownSubnets[1]
     addressRange: addressRange
   }
 }
@@ -210,7 +237,7 @@ module endpoints 'modules/endpoints.bicep' = if (isPrivate) {
     subnetId: ownNetwork!.outputs.endpointSubnet
     networkId: ownNetwork!.outputs.networkId
     dnsZones: dnsZones
-    zonesGroup: dnsZonesGroup
+    zonesGroup: zonesGroup
     targets: concat(
       map(['blob', 'queue', 'table'], part => { name: 'host-${part}', id: hostStorage.outputs.id, part: part }),
       empty(existingEvidenceStorage) ? [{ name: 'evidence', id: evidenceStorage.outputs.id, part: 'blob' }] : [],
@@ -271,16 +298,16 @@ module appEndpoint 'modules/endpoints.bicep' = if (isPrivateApp) {
     subnetId: ownNetwork!.outputs.endpointSubnet
     networkId: ownNetwork!.outputs.networkId
     dnsZones: dnsZones
-    zonesGroup: dnsZonesGroup
+    zonesGroup: zonesGroup
     targets: [{ name: 'app', id: app.outputs.id, part: 'sites' }]
   }
 }
 
 module events 'modules/events.bicep' = if (subscribeToFailures) {
   name: 'events'
-  scope: resourceGroup(placeOf(existingSystemTopic, here)[0], placeOf(existingSystemTopic, here)[1])
+  scope: resourceGroup(placeOf(systemTopicId, here)[0], placeOf(systemTopicId, here)[1])
   params: {
-    topicName: empty(existingSystemTopic) ? 'evgst-${token}' : nameOf(existingSystemTopic)
+    topicName: empty(existingSystemTopic) ? 'evgst-${token}' : nameOf(systemTopicId)
     adopt: !empty(existingSystemTopic)
     tags: tags
     source: subscription().id

@@ -55,6 +55,11 @@ var onlyThese = '@Request[Microsoft.Authorization/roleAssignments:RoleDefinition
 var onlyServices = '@Request[Microsoft.Authorization/roleAssignments:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {\'ServicePrincipal\'}'
 var condition = '((!(ActionMatches{\'Microsoft.Authorization/roleAssignments/write\'})) OR (${onlyThese} AND ${onlyServices}))'
 
+func keyOf(subscription string, group string, role string, place string) string =>
+  !empty(group) && !contains(group, '/') && length(subscription) == 36
+    ? toLower('${subscription}|${group}|${role}')
+    : fail('${place}: a resource group is given by its name, and a subscription by its id: ${subscription}, ${group}')
+
 @description('Each role on each group that needs it, once, as subscription|group|role.')
 var home = subscription().subscriptionId
 var groupsByRole = map(sites, each => {
@@ -65,9 +70,12 @@ var groupsByRole = map(sites, each => {
 })
 var ofSites = flatten(map(sites, (each, index) => flatten(map(
   each.?may ?? ['drill', 'failover', 'prepare', 'heal'],
-  role => map(groupsByRole[index][role], group => toLower('${each.?subscription ?? home}|${group}|${role}'))
+  role => map(groupsByRole[index][role], group => keyOf(each.?subscription ?? home, group, role, 'site ${each.name}'))
 ))))
-var ofAssignments = map(assignments, each => toLower('${each.?subscription ?? home}|${each.resourceGroup}|${each.role}'))
+var ofAssignments = map(
+  assignments,
+  each => keyOf(each.?subscription ?? home, each.resourceGroup, each.role, 'assignments')
+)
 var wanted = map(union(ofSites, ofAssignments), each => split(each, '|'))
 var otherSubscriptions = filter(union(map(wanted, each => each[0]), []), each => each != toLower(home))
 var scopes = union([subscription().id], map(otherSubscriptions, each => '/subscriptions/${each}'), assignableScopes)

@@ -78,6 +78,14 @@ def _objects(*pairs: Any) -> dict[str, Any]:
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
+def _contains(held: Any, wanted: Any) -> bool:
+    return bool(wanted in held)
+
+
+def _fail(message: str) -> None:
+    raise WrongTemplate(message)
+
+
 def _first_not_null(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
@@ -87,10 +95,12 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "cidrsubnet": _subnet,
     "coalesce": _first_not_null,
     "concat": _concat,
+    "contains": _contains,
     "createarray": lambda *values: list(values),
     "createobject": _objects,
     "empty": lambda value: not value,
     "equals": _equals,
+    "fail": _fail,
     "false": lambda: False,
     "flatten": lambda values: [each for value in values for each in value],
     "format": format_text,
@@ -104,6 +114,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "not": lambda value: not value,
     "null": lambda: None,
     "replace": lambda text, old, new: text.replace(old, new),
+    "startswith": lambda text, start: text.lower().startswith(start.lower()),
     "split": lambda text, at: text.split(at),
     "string": to_text,
     "tolower": lambda text: text.lower(),
