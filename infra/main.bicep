@@ -138,12 +138,15 @@ module hostStorage 'modules/storage.bicep' = {
   name: 'host-storage'
   params: {
     name: newHostStorage.outputs.name
-    containers: [packages, 'releases']
+    containers: [packages]
     principalId: identity.properties.principalId
     roleIds: [role.blobOwner, role.queueContributor, role.tableContributor]
-    deployerId: deployerId
-    deployerType: deployerType
   }
+}
+
+module releases 'modules/releases.bicep' = {
+  name: 'releases'
+  params: { account: newHostStorage.outputs.name, deployerId: deployerId, deployerType: deployerType }
 }
 
 module newEvidenceStorage 'modules/storage-account.bicep' = if (empty(existingEvidenceStorage)) {

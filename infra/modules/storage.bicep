@@ -6,16 +6,6 @@ param containers string[]
 param principalId string
 @description('Ids of the built-in roles that the identity gets on the account.')
 param roleIds string[]
-@description('Object id of who deploys, and may write packages; empty: nobody.')
-param deployerId string = ''
-@allowed(['User', 'Group', 'ServicePrincipal'])
-param deployerType string = 'User'
-
-var blobContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-var holders = concat(
-  map(roleIds, id => { role: id, principal: principalId, type: 'ServicePrincipal' }),
-  empty(deployerId) ? [] : [{ role: blobContributor, principal: deployerId, type: deployerType }]
-)
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
   name: name
@@ -34,13 +24,13 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
 ]
 
 resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for each in holders: {
+  for roleId in roleIds: {
     scope: account
-    name: guid(account.id, each.principal, each.role)
+    name: guid(account.id, principalId, roleId)
     properties: {
-      principalId: each.principal
-      principalType: each.type
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', each.role)
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleId)
     }
   }
 ]

@@ -17,9 +17,11 @@ from orchestrators.reconcile import reconcile
 from shared.log_lines import ARM_THROTTLED, TIMER_LOOK_ENDED, TURNING_POINT
 from shared.operations.contract import PublishEvent
 from shared.operations.pacing import DELIVERY_PAUSES
-from tests.infra.templates import INFRA, ROOT, deploy_main, of_type
+from shared.operations.timer_looks import TimerLooks
+from tests.infra.templates import INFRA, ROOT, deploy_main, of_type, read_template
 from tests.orchestrators.test_drills import timer
 from triggers import failures
+from triggers.timer_schedule import find_silent_since
 
 QUERIES = {path.stem: path.read_text() for path in sorted((INFRA / "queries").glob("*.kql"))}
 COLUMNS = {
@@ -221,13 +223,20 @@ def test_an_event_that_is_sent_again_for_a_day_is_one_alert_and_one_that_comes_l
 
 
 def test_the_timer_counts_as_silent_no_sooner_than_health_says_so() -> None:
-    """Health says it after three intervals of five minutes."""
+    """By the schedule that the template sets."""
+    schedule = read_template("main")["parameters"]["reconcileSchedule"]["defaultValue"]
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    looks = TimerLooks(last_ended_at=start)
+    silent = next(
+        minute for minute in range(600) if find_silent_since(looks, start + timedelta(minutes=minute), schedule)
+    )
     (rule,) = (
         each
         for each in of_type(deploy_main().resources, "Microsoft.Insights/scheduledQueryRules")
         if each["name"].endswith("timer-silent")
     )
     assert rule["properties"]["windowSize"] == "PT30M"
+    assert silent <= 30
     assert rule["properties"]["criteria"]["allOf"][0]["operator"] == "LessThan"
 
 

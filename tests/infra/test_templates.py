@@ -270,11 +270,15 @@ def test_packages_are_kept_by_who_deploys_and_by_nobody_else() -> None:
             for each in deploy_main(**parameters).resources
             if each.type == "Microsoft.Authorization/roleAssignments"
             and "/storageAccounts/sthost" in each.id
+            and "/containers/releases/" in each.id
             and each.document["properties"]["roleDefinitionId"].endswith(blobs)
         }
 
     assert writers() == set()
     assert writers(deployerId=AN_ID) == {AN_ID}
+    resources = deploy_main(deployerId=AN_ID).resources
+    elsewhere = [each.id for each in resources if AN_ID in json.dumps(each.document) and "/releases/" not in each.id]
+    assert elsewhere == []
     containers = of_type(deploy_main().resources, "Microsoft.Storage/storageAccounts/blobServices/containers")
     assert {each["name"].rpartition("/")[2] for each in containers} == {"packages", "releases", "evidence"}
 
