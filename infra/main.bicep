@@ -318,6 +318,8 @@ module events 'modules/events.bicep' = if (subscribeToFailures) {
   }
 }
 
+@description('Where other subscriptions send what failed in them.')
+output APP_ID string = app.outputs.id
 output APP_NAME string = app.outputs.name
 output APP_URL string = app.outputs.url
 output AZURE_CLIENT_ID string = identity.properties.clientId

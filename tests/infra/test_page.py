@@ -94,3 +94,9 @@ def test_the_example_of_local_settings_starts_once_its_key_is_made() -> None:
     assert Settings.from_environment(values | {"MAC_KEY": MAC_KEY}).door == "keys"
     assert values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
+
+
+def test_the_command_for_another_subscription_gives_what_the_module_asks_for() -> None:
+    declared = set(re.findall(r"^param (\w+)", (INFRA / "modules/events.bicep").read_text(), re.MULTILINE))
+    command = PAGE.partition("--template-file infra/modules/events.bicep")[2].partition("```")[0]
+    assert set(re.findall(r"(\w+)=", command)) == declared
