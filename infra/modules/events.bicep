@@ -3,7 +3,7 @@ param topicName string
 @description('Whether the system topic is there already, in this resource group.')
 param adopt bool
 param tags object
-@description('Resource id of the subscription whose failures are told; of the app\'s own unless the topic is adopted.')
+@description('Resource id of the subscription whose failures are told; an adopted topic has its own.')
 param source string
 @description('Resource id of the function app.')
 param appId string
