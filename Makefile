@@ -38,8 +38,9 @@ verify: venv ## Check a pack of evidence, without any Azure: PACK=folder or zip,
 bench: venv ## Print the table of figures and write bench/results.json
 	$(PY) -m bench
 
-infra: venv ## Compile and lint infra/, and check that infra/main.json is what it makes: BICEP=compiler
+infra: venv ## Compile and lint infra/, check that infra/main.json is what it makes, and scan it: BICEP=compiler
 	@$(PY) -m tools.infra
+	@$(PY) -m tools.scan_infra
 
 sbom: venv ## List what is deployed in dist/sbom.cdx.json, as CycloneDX
 	@$(PY) -m tools.sbom

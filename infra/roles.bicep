@@ -1,15 +1,39 @@
 targetScope = 'subscription'
+metadata description = 'The rights of the app on vaults, clusters and targets: five custom roles, and who has them where.'
 
 @description('Object id of the identity that the app works with; empty: the roles are made, and assigned to nobody.')
 param principalId string = ''
-@description('Where the roles can be assigned: subscriptions and resource groups.')
-param assignableScopes string[] = [subscription().id]
-@description('Which role the identity gets on which resource group. It gets reader on the subscription besides.')
+@description('What the app works on: for each site the resource groups of its parts.')
+param sites site[] = []
+@description('Roles on further resource groups.')
 param assignments assignment[] = []
+@description('Where else than in this subscription and those of the sites the roles can be assigned: subscriptions and resource groups.')
+param assignableScopes string[] = []
+
+@description('The groups of one site. What the app is not to do there is left out of `may`.')
+type site = {
+  name: string
+  @description('Id of the subscription; left out: the one that this is deployed to.')
+  subscription: string?
+  @description('Resource group of the Recovery Services vault.')
+  vault: string
+  @description('Resource groups into which VMs fail over, and where their disks and network cards are.')
+  targets: string[]
+  @description('Resource groups of the cluster and of its Arc machines.')
+  clusters: string[]
+  @description('Resource groups of the networks that VMs fail over into.')
+  networks: string[]
+  @description('Resource groups of the machines, Automation accounts and key vaults of hooks.')
+  hooks: string[]?
+  @description('left out: all four.')
+  may: ('drill' | 'failover' | 'prepare' | 'heal')[]?
+}
 
 type assignment = {
   role: 'reader' | 'drill' | 'failover' | 'prepare' | 'heal'
   resourceGroup: string
+  @description('Id of the subscription; left out: the one that this is deployed to.')
+  subscription: string?
 }
 
 var content = {
@@ -31,6 +55,31 @@ var onlyThese = '@Request[Microsoft.Authorization/roleAssignments:RoleDefinition
 var onlyServices = '@Request[Microsoft.Authorization/roleAssignments:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {\'ServicePrincipal\'}'
 var condition = '((!(ActionMatches{\'Microsoft.Authorization/roleAssignments/write\'})) OR (${onlyThese} AND ${onlyServices}))'
 
+func keyOf(subscription string, group string, role string, place string) string =>
+  !empty(group) && !contains(group, '/') && length(subscription) == 36
+    ? toLower('${subscription}|${group}|${role}')
+    : fail('${place}: a resource group is given by its name, and a subscription by its id: ${subscription}, ${group}')
+
+@description('Each role on each group that needs it, once, as subscription|group|role.')
+var home = subscription().subscriptionId
+var groupsByRole = map(sites, each => {
+  drill: concat([each.vault], each.targets, each.?hooks ?? [])
+  failover: concat([each.vault], each.targets, each.clusters, each.?hooks ?? [])
+  prepare: concat([each.vault], each.targets, each.clusters, each.networks)
+  heal: each.clusters
+})
+var ofSites = flatten(map(sites, (each, index) => flatten(map(
+  each.?may ?? ['drill', 'failover', 'prepare', 'heal'],
+  role => map(groupsByRole[index][role], group => keyOf(each.?subscription ?? home, group, role, 'site ${each.name}'))
+))))
+var ofAssignments = map(
+  assignments,
+  each => keyOf(each.?subscription ?? home, each.resourceGroup, each.role, 'assignments')
+)
+var wanted = map(union(ofSites, ofAssignments), each => split(each, '|'))
+var otherSubscriptions = filter(union(map(wanted, each => each[0]), []), each => each != toLower(home))
+var scopes = union([subscription().id], map(otherSubscriptions, each => '/subscriptions/${each}'), assignableScopes)
+
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
   for name in names: {
     name: guid(subscription().id, 'hci-site-recovery', name)
@@ -38,7 +87,7 @@ resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
       roleName: content[name].name
       description: content[name].description
       type: 'CustomRole'
-      assignableScopes: assignableScopes
+      assignableScopes: scopes
       permissions: [
         {
           actions: concat(content[name].actions, content[name].linkedActions)
@@ -60,19 +109,27 @@ resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty
   }
 }
 
+module readsElsewhere 'modules/subscription-role-assignment.bicep' = [
+  for each in otherSubscriptions: if (!empty(principalId)) {
+    name: 'reader-${each}'
+    scope: subscription(each)
+    params: { principalId: principalId, roleDefinitionId: definition[0].id }
+  }
+]
+
 module grants 'modules/role-assignment.bicep' = [
-  for (each, index) in assignments: if (!empty(principalId)) {
-    name: 'role-${each.role}-${index}'
-    scope: resourceGroup(each.resourceGroup)
+  for (each, index) in wanted: if (!empty(principalId)) {
+    name: 'role-${each[2]}-${uniqueString(each[0], each[1])}'
+    scope: resourceGroup(each[0], each[1])
     params: {
       principalId: principalId
-      roleDefinitionId: definition[indexOf(names, each.role)].id
-      condition: each.role == 'prepare' ? condition : ''
+      roleDefinitionId: definition[indexOf(names, each[2])].id
+      condition: each[2] == 'prepare' ? condition : ''
     }
   }
 ]
 
-@description('Id of each role, to assign it elsewhere: on a container, a topic, a key vault, another subscription.')
+@description('Id of each role, to assign it elsewhere: on a container, a topic, a key vault.')
 output roleIds object = toObject(names, name => name, name => guid(subscription().id, 'hci-site-recovery', name))
 @description('What an assignment of prepare has to say as its condition.')
 output prepareCondition string = condition

@@ -9,6 +9,22 @@ param settings object
 @description('Application (client) id of the app registration that people and pipelines sign in to; empty: no sign-in, function keys only.')
 param authClientId string
 param maximumInstances int
+@description('Whether instances stand in several zones, at least two of each kind.')
+param zoneRedundant bool
+@description('Resource id of the subnet through which the app reaches all else; empty: none.')
+param integrationSubnet string
+@description('open: everybody may ask, and must sign in; eventGrid: Event Grid alone from outside, all others through the private endpoint; closed: nobody from outside.')
+@allowed(['open', 'eventGrid', 'closed'])
+param access string
+
+// Event Grid delivers from the internet, and through no private endpoint.
+var fromEventGrid = {
+  name: 'EventGrid'
+  tag: 'ServiceTag'
+  ipAddress: 'AzureEventGrid'
+  action: 'Allow'
+  priority: 100
+}
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: 'plan-${name}'
@@ -16,7 +32,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   tags: tags
   kind: 'functionapp'
   sku: { tier: 'FlexConsumption', name: 'FC1' }
-  properties: { reserved: true }
+  properties: { reserved: true, zoneRedundant: zoneRedundant }
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
@@ -30,14 +46,23 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     serverFarmId: plan.id
     keyVaultReferenceIdentity: identityId
     httpsOnly: true
-    siteConfig: { minTlsVersion: '1.3', ftpsState: 'Disabled' }
+    virtualNetworkSubnetId: empty(integrationSubnet) ? null : integrationSubnet
+    publicNetworkAccess: access == 'closed' ? 'Disabled' : 'Enabled'
+    siteConfig: {
+      minTlsVersion: '1.3'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: access == 'open' ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: access == 'eventGrid' ? [fromEventGrid] : []
+      scmIpSecurityRestrictionsDefaultAction: access == 'open' ? 'Allow' : 'Deny'
+    }
     functionAppConfig: {
       runtime: { name: 'python', version: '3.13' }
       scaleAndConcurrency: {
         instanceMemoryMB: 4096
         maximumInstanceCount: maximumInstances
         // HTTP and durable functions run on instances of their own: without these a change of a plan waits for both to start.
-        alwaysReady: [{ name: 'http', instanceCount: 1 }, { name: 'durable', instanceCount: 1 }]
+        alwaysReady: map(['http', 'durable'], each => { name: each, instanceCount: zoneRedundant ? 2 : 1 })
       }
       deployment: {
         storage: {
@@ -90,4 +115,5 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 output id string = app.id
+output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}'

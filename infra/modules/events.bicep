@@ -3,6 +3,8 @@ param topicName string
 @description('Whether the system topic is there already, in this resource group.')
 param adopt bool
 param tags object
+@description('Resource id of the subscription whose failures are told; an adopted topic has its own.')
+param source string
 @description('Resource id of the function app.')
 param appId string
 
@@ -33,7 +35,7 @@ resource made 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (!adopt) {
   name: topicName
   location: 'global'
   tags: tags
-  properties: { source: subscription().id, topicType: 'Microsoft.Resources.Subscriptions' }
+  properties: { source: source, topicType: 'Microsoft.Resources.Subscriptions' }
 }
 
 resource found 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = if (adopt) {

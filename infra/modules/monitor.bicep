@@ -2,10 +2,18 @@ param name string
 param location string
 @description('Object id of the managed identity that sends telemetry.')
 param principalId string
+@description('Resource id of a workspace that is there already; empty: one is made.')
+param existingWorkspace string
+param alertEmails string
+@secure()
+param alertWebhook string
+param existingActionGroup string
+param timerSilentAfter string
 
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+var adopted = empty(existingWorkspace) ? '//////x' : existingWorkspace
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource made 'Microsoft.OperationalInsights/workspaces@2023-09-01' = if (empty(existingWorkspace)) {
   name: 'log-${name}'
   location: location
   properties: {
@@ -15,6 +23,11 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   }
 }
 
+resource found 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = if (!empty(existingWorkspace)) {
+  name: last(split(adopted, '/'))
+  scope: resourceGroup(split(adopted, '/')[2], split(adopted, '/')[4])
+}
+
 resource component 'Microsoft.Insights/components@2020-02-02' = {
   name: 'appi-${name}'
   location: location
@@ -22,7 +35,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     DisableLocalAuth: true
-    WorkspaceResourceId: workspace.id
+    WorkspaceResourceId: empty(existingWorkspace) ? made.id : existingWorkspace
   }
 }
 
@@ -36,4 +49,29 @@ resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    name: name
+    // A rule stands in the region of what it asks.
+    location: empty(existingWorkspace) ? location : found!.location
+    workspaceId: empty(existingWorkspace) ? made.id : existingWorkspace
+    componentId: component.id
+    emails: alertEmails
+    webhook: alertWebhook
+    existingActionGroup: existingActionGroup
+    timerSilentAfter: timerSilentAfter
+  }
+}
+
+module workbook 'workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    location: location
+    workspaceId: empty(existingWorkspace) ? made.id : existingWorkspace
+    componentId: component.id
+  }
+}
+
 output connectionString string = component.properties.ConnectionString
+output workspaceId string = empty(existingWorkspace) ? made.id : existingWorkspace

@@ -2,7 +2,7 @@
 
 from lab.azure import automation, storage, vaults
 from lab.azure.arc import extensions, machine_removal, machines, run_commands
-from lab.azure.arm import activity_log, authorization, permissions, resources
+from lab.azure.arm import activity_log, authorization, permissions, resources, role_definitions
 from lab.azure.arm.routing import Provider
 from lab.azure.compute import quota, skus, virtual_machines, vm_run_commands
 from lab.azure.hci import cluster_extensions, cluster_removal, clusters
@@ -38,6 +38,7 @@ REGISTERED_BY_IMPORT = (
     read_source,
     peerings,
     permissions,
+    role_definitions,
     quota,
     vm_run_commands,
 )

@@ -1,5 +1,6 @@
 """The timer's runbook: read what is declared and owed, and do one duty after another, in the order of DUTIES."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,10 +17,13 @@ from orchestrators.reconcile.recovery_plans import keep_mirrors
 from orchestrators.reconcile.retention import purge_ended_runs
 from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
 from orchestrators.verbs.source_power import start_source_proofs, start_source_rechecks
+from shared.log_lines import TIMER_LOOK_ENDED, log_line
 from shared.operations.contract import START_RUN, PublishEvent
 from shared.operations.durable_names import TIMER_LOOKS
 from shared.operations.timer_looks import DutyFailure, KnownFailure, LookEnded
 from shared.plans.contract import READ_DOCUMENTS, ReadDocuments
+
+_LOG = logging.getLogger(__name__)
 
 type Duty = Callable[[Context, TimerLook], Steps[list[str]]]
 
@@ -83,6 +87,8 @@ def _end_look(ctx: Context, look: TimerLook) -> Steps[None]:
     to_publish = yield from call_entity(ctx, TIMER_LOOKS, "timer", "end_look", ended)
     for failure in map(KnownFailure.model_validate, to_publish):
         yield from call(ctx, START_RUN, delivery_run_of(_failure_event(failure)))
+    counts = {"failures": len(look.failures), "owed": len(look.documents.obligations)}
+    ctx.create_replay_safe_logger(_LOG).info(log_line(TIMER_LOOK_ENDED, counts))
 
 
 def _failure_event(failure: KnownFailure) -> PublishEvent:

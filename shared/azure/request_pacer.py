@@ -5,6 +5,7 @@ them come previews and the timer's own looks. Here each of them waits for a toke
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +16,10 @@ from shared.arm_ids import subscription_of
 from shared.azure.errors import NOTED_REFUSALS, USUAL_WAIT, kind_of_call, wait_named_by
 from shared.azure.looking import ONLY_LOOKS
 from shared.errors import CallKind, Throttled
+from shared.log_lines import ARM_THROTTLED, log_line
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, BucketLimit
 
+_LOG = logging.getLogger(__name__)
 SPARED = 0.95
 """The part of Azure's limits that is used: clocks differ, and requests overtake each other on their way."""
 LEFT_BY_READERS = 0.5
@@ -109,6 +112,7 @@ class PacedRequests(AsyncHTTPPolicy[Any, Any]):
         if response.http_response.status_code == 429:
             wait = wait_named_by(response.http_response.headers) or USUAL_WAIT
             self._pacer.close(*place, wait)
+            _LOG.warning(log_line(ARM_THROTTLED, {"subscription": place[0], "calls": place[1], "seconds": wait}))
             if (refusals := NOTED_REFUSALS.get(None)) is not None:
                 refusals.append(Throttled("Azure answered 429", wait, *place))
         return response

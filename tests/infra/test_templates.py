@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrators.onboarding.prepare_steps import needed_grants
 from shared.onboarding.preflight.azure_rights import CONTRIBUTOR, OWNER
 from shared.principals import ROLES
 from shared.settings import Settings, TelemetrySettings
+from tests.infra.templates import INFRA, ROOT, deploy_main, of_type, read_template
 from tests.seals import MAC_KEY
 from tests.shared.samples import site
 from tools.infra import main
 from triggers.timer_schedule import SETTING
 
-ROOT = Path(__file__).parents[2]
-INFRA = ROOT / "infra"
 NOT_SET = {
     "ARM_PACE": "the clock of the lab only",
     "EVENTGRID_TOPIC_KEY": "the identity publishes, the topic takes no key",
@@ -38,29 +39,11 @@ OF_THE_HOST = {
 needs_bicep = pytest.mark.skipif(not os.environ.get("BICEP"), reason="BICEP does not name a Bicep compiler")
 
 
-def template() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((INFRA / "main.json").read_text())
-    return content
-
-
-def resources(content: object) -> list[dict[str, Any]]:
-    """All resources of a template and of those nested in it."""
-    if isinstance(content, list):
-        return [found for each in content for found in resources(each)]
-    if not isinstance(content, dict):
-        return []
-    inner = [found for each in content.values() for found in resources(each)]
-    return [content, *inner] if "apiVersion" in content and "type" in content else inner
-
-
-def of_type(kind: str) -> list[dict[str, Any]]:
-    return [each for each in resources(template()) if each["type"] == kind]
-
-
-def settings_of_the_app() -> dict[str, Any]:
-    (app,) = (each for each in resources(template()) if each.get("name") == "app")
-    settings: dict[str, Any] = app["properties"]["parameters"]["settings"]["value"]
-    return settings
+def settings_of_the_app(**parameters: Any) -> dict[str, Any]:
+    (settings,) = (
+        each.document["properties"] for each in deploy_main(**parameters).resources if each.id.endswith("/appsettings")
+    )
+    return dict(settings)
 
 
 def test_every_setting_that_the_app_reads_is_set_and_no_other() -> None:
@@ -70,54 +53,47 @@ def test_every_setting_that_the_app_reads_is_set_and_no_other() -> None:
     assert set(settings_of_the_app()) == (read - set(NOT_SET)) | OF_THE_HOST
 
 
-def test_the_app_reads_the_settings_as_they_are_written() -> None:
-    """With each expression replaced by a value of its kind, as Azure gives it."""
-    values = {
-        name: value if not str(value).startswith("[") else "https://example.blob.core.windows.net/evidence"
-        for name, value in settings_of_the_app().items()
-    }
-    an_id = "11111111-2222-3333-4444-555555555555"
-    values |= {
-        "ALLOWED_SCOPES": "/subscriptions/s1",
-        "EVIDENCE_KEY": "https://kv-x.vault.azure.net/keys/evidence",
-        "RUN_RETENTION_DAYS": "90",
-        "TENANT_ID": an_id,
-        "MAC_KEY": MAC_KEY,
-    }
-    assert TelemetrySettings.from_environment(values).target == "azure-monitor"
-    entra = {"DOOR": "entra", "KEY_ROLES": "", "AUDIENCE": an_id, "WEBSITE_AUTH_ENABLED": "True"}
-    keys = {"DOOR": "keys", "KEY_ROLES": template()["parameters"]["keyRoles"]["defaultValue"], "AUDIENCE": ""}
-    assert Settings.from_environment(values | entra).door == "entra"
-    assert Settings.from_environment(values | keys).door == "keys"
+AN_ID = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(("client", "door"), [(AN_ID, "entra"), ("", "keys")])
+def test_the_app_reads_the_settings_as_they_are_written(client: str, door: str) -> None:
+    """The platform puts the secret in for its reference, and says itself whether its sign-in is on."""
+    settings = settings_of_the_app(authClientId=client, allowedScopes="/subscriptions/s1")
+    assert settings["MAC_KEY"].startswith("@Microsoft.KeyVault(")
+    of_the_platform = {"MAC_KEY": MAC_KEY} | ({"WEBSITE_AUTH_ENABLED": "True"} if client else {})
+    assert TelemetrySettings.from_environment(settings).target == "azure-monitor"
+    read = Settings.from_environment(settings | of_the_platform)
+    assert (read.door, read.audience) == (door, client)
 
 
 def test_the_key_of_seals_is_made_once_and_only_read_from_the_vault() -> None:
-    (secret,) = of_type("Microsoft.KeyVault/vaults/secrets")
-    assert secret["@options"] == {"onlyIfNotExists": []}
-    (vault,) = of_type("Microsoft.KeyVault/vaults")
+    template = json.dumps(read_template("main"))
+    assert template.count('"@options": {"onlyIfNotExists": []}') == 2
+    (vault,) = of_type(deploy_main().resources, "Microsoft.KeyVault/vaults")
     assert vault["properties"]["enableRbacAuthorization"] is True
     assert vault["properties"]["enablePurgeProtection"] is True
-    (site,) = of_type("Microsoft.Web/sites")
-    assert site["properties"]["keyVaultReferenceIdentity"] == "[parameters('identityId')]"
+    (app,) = of_type(deploy_main().resources, "Microsoft.Web/sites")
+    assert app["properties"]["keyVaultReferenceIdentity"] in app["identity"]["userAssignedIdentities"]
+
+
+def test_who_reads_the_key_of_seals_reads_no_other_secret() -> None:
+    roles = [each for each in deploy_main().resources if each.type == "Microsoft.Authorization/roleAssignments"]
+    on_vault = [each.id.partition("/providers/Microsoft.Authorization")[0] for each in roles if "/vaults/" in each.id]
+    assert sorted(scope.rpartition("/vaults/")[2].partition("/")[2] for scope in on_vault) == [
+        "keys/evidence",
+        "secrets/mac-key",
+    ]
 
 
 def test_an_app_registration_makes_entra_the_door_and_none_makes_keys_the_door() -> None:
-    settings = settings_of_the_app()
-    assert settings["DOOR"] == "[if(empty(parameters('authClientId')), 'keys', 'entra')]"
-    assert settings["KEY_ROLES"] == "[if(empty(parameters('authClientId')), parameters('keyRoles'), '')]"
-    assert settings["AUDIENCE"] == "[parameters('authClientId')]"
-
-
-def test_each_value_of_the_parameter_file_is_a_parameter_and_each_needed_one_has_a_value() -> None:
-    known = template()["parameters"]
-    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
-    assert set(given) <= set(known)
-    assert {name for name, about in known.items() if "defaultValue" not in about} <= set(given)
-    assert all(re.fullmatch(r"\$\{[A-Z_]+(=\w*)?\}", each["value"]) for each in given.values())
+    entra, keys = settings_of_the_app(authClientId=AN_ID, keyRoles="Dr.Drill"), settings_of_the_app(keyRoles="Dr.Drill")
+    assert (entra["DOOR"], entra["KEY_ROLES"], entra["AUDIENCE"]) == ("entra", "", AN_ID)
+    assert (keys["DOOR"], keys["KEY_ROLES"], keys["AUDIENCE"]) == ("keys", "Dr.Drill", "")
 
 
 def test_no_storage_account_has_shared_keys_or_public_blobs() -> None:
-    accounts = of_type("Microsoft.Storage/storageAccounts")
+    accounts = of_type(deploy_main().resources, "Microsoft.Storage/storageAccounts")
     assert len(accounts) == 2
     for account in accounts:
         assert account["properties"]["allowSharedKeyAccess"] is False
@@ -125,58 +101,54 @@ def test_no_storage_account_has_shared_keys_or_public_blobs() -> None:
 
 
 def test_topics_and_telemetry_take_no_key() -> None:
-    (topic, *others) = of_type("Microsoft.EventGrid/topics")
-    (component, *components) = of_type("Microsoft.Insights/components")
+    (topic,) = of_type(deploy_main().resources, "Microsoft.EventGrid/topics")
+    (component,) = of_type(deploy_main().resources, "Microsoft.Insights/components")
     assert topic["properties"]["disableLocalAuth"] is True
     assert component["properties"]["DisableLocalAuth"] is True
-    assert not others
-    assert not components
 
 
-def test_the_app_runs_on_the_python_of_the_project_and_is_always_ready() -> None:
-    (app,) = of_type("Microsoft.Web/sites")
+@pytest.mark.parametrize(("zones", "instances"), [(False, 1), (True, 2)])
+def test_the_app_runs_on_the_python_of_the_project_and_is_always_ready(*, zones: bool, instances: int) -> None:
+    resources = deploy_main(zoneRedundant=zones).resources
+    (app,) = of_type(resources, "Microsoft.Web/sites")
+    (plan,) = of_type(resources, "Microsoft.Web/serverfarms")
+    assert plan["properties"]["zoneRedundant"] is zones
     config = app["properties"]["functionAppConfig"]
     version = (ROOT / ".python-version").read_text().strip()
     assert config["runtime"] == {"name": "python", "version": ".".join(version.split(".")[:2])}
-    ready = {each["name"] for each in config["scaleAndConcurrency"]["alwaysReady"]}
-    assert ready == {"http", "durable"}
+    ready = {each["name"]: each["instanceCount"] for each in config["scaleAndConcurrency"]["alwaysReady"]}
+    assert ready == {"http": instances, "durable": instances}
 
 
 def test_failed_extensions_come_to_the_function_that_takes_them() -> None:
-    delivery = json.dumps(template())
-    assert "/functions/on_azure_event" in delivery
+    (subscription,) = of_type(
+        deploy_main(subscribeToFailures=True).resources, "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+    )
+    assert subscription["properties"]["destination"]["properties"]["resourceId"].endswith("/functions/on_azure_event")
+    assert subscription["properties"]["eventDeliverySchema"] == "EventGridSchema"
     assert '@bp.function_name("on_azure_event")' in (ROOT / "triggers/azure_events.py").read_text()
-    assert '"eventDeliverySchema": "EventGridSchema"' in delivery
+    assert not of_type(deploy_main().resources, "Microsoft.EventGrid/systemTopics/eventSubscriptions")
 
 
 def test_the_page_names_every_role_and_every_parameter() -> None:
     page = (ROOT / "docs/deploy.md").read_text()
     assert [role for role in ROLES if f"`{role}`" not in page] == []
-    assert [name for name in template()["parameters"] if f"`{name}`" not in page] == []
-
-
-def roles_template() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((INFRA / "roles.json").read_text())
-    return content
+    assert [name for name in read_template("main")["parameters"] if f"`{name}`" not in page] == []
 
 
 def test_the_template_of_the_roles_has_each_role_as_the_repository_has_it() -> None:
     roles = {path.stem: json.loads(path.read_text()) for path in (INFRA / "roles").glob("*.json")}
-    variables = roles_template()["variables"]
+    variables = read_template("roles")["variables"]
     loaded = [value for name, value in variables.items() if name.startswith("$fxv#")]
     assert sorted(map(json.dumps, loaded)) == sorted(map(json.dumps, roles.values()))
     assert set(variables["names"]) == set(roles)
 
 
 def test_what_prepare_may_assign_is_what_prepare_assigns() -> None:
-    template = roles_template()
+    template = read_template("roles")
     granted = {role for _, role, _, _ in needed_grants(site(), "cluster", "vault")}
     assert set(template["variables"]["grantable"]) == granted
     assert "StringEqualsIgnoreCase {'ServicePrincipal'}" in template["variables"]["onlyServices"]
-    (module,) = (each for each in template["resources"].values() if each["type"] == "Microsoft.Resources/deployments")
-    assert (
-        "'prepare'), createObject('value', variables('condition'))" in module["properties"]["parameters"]["condition"]
-    )
 
 
 def test_nobody_gets_a_built_in_role_that_can_change_everything() -> None:
@@ -214,3 +186,113 @@ def test_without_a_compiler_one_line_says_so(capsys: pytest.CaptureFixture[str])
 def test_a_compiler_that_is_not_there_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([], "/nowhere/bicep") == 1
     assert "/nowhere/bicep" in capsys.readouterr().err
+
+
+ADOPTED = {
+    "existingTopic": "Microsoft.EventGrid/topics",
+    "existingKeyVault": "Microsoft.KeyVault/vaults",
+    "existingWorkspace": "Microsoft.OperationalInsights/workspaces",
+    "existingEvidenceStorage": "Microsoft.Storage/storageAccounts",
+    "existingSystemTopic": "Microsoft.EventGrid/systemTopics",
+}
+
+
+def adopt(kind: str) -> str:
+    return f"/subscriptions/00000000-0000-0000-0000-000000000009/resourceGroups/rg-there/providers/{kind}/theirs"
+
+
+@pytest.mark.parametrize(("parameter", "kind"), ADOPTED.items())
+def test_what_is_adopted_is_not_made_and_the_rights_are_given_where_it_is(parameter: str, kind: str) -> None:
+    theirs = adopt(kind)
+    before = deploy_main(subscribeToFailures=True).resources
+    after = deploy_main(subscribeToFailures=True, **{parameter: theirs}).resources
+    assert len(of_type(after, kind)) == len(of_type(before, kind)) - 1
+    assert theirs not in [each.id for each in after]
+    below = [each.id for each in after if each.id.startswith(f"{theirs}/")]
+    assert below or parameter == "existingWorkspace"
+    assert theirs in json.dumps([each.document for each in after]) or below
+
+
+def test_all_is_adopted_at_once_and_the_app_uses_it() -> None:
+    settings = settings_of_the_app(**{parameter: adopt(kind) for parameter, kind in ADOPTED.items()})
+    assert settings["EVIDENCE_STORE"] == "https://theirs.blob.core.windows.net/evidence"
+    assert settings["EVIDENCE_KEY"] == "https://theirs.vault.azure.net/keys/evidence"
+    assert settings["MAC_KEY"] == "@Microsoft.KeyVault(VaultName=theirs;SecretName=mac-key)"
+    assert settings["EVENTGRID_TOPIC_ENDPOINT"].startswith("https://theirs.")
+
+
+NAME_RULES = {
+    "Microsoft.EventGrid/systemTopics": r"[A-Za-z0-9-]{3,50}",
+    "Microsoft.EventGrid/topics": r"[A-Za-z0-9-]{3,50}",
+    "Microsoft.Insights/actionGroups": r"[^:<>+/&%\\?|]{1,260}",
+    "Microsoft.Insights/components": r"[^%&\\?/]{1,260}",
+    "Microsoft.Insights/scheduledQueryRules": r"[^*<>%{}&:\\?/#]{1,260}",
+    "Microsoft.KeyVault/vaults": r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]",
+    "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
+    "Microsoft.Network/networkSecurityGroups": r"[A-Za-z0-9][\w.-]{0,78}\w",
+    "Microsoft.Network/privateEndpoints": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Microsoft.Network/virtualNetworks": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Microsoft.OperationalInsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
+    "Microsoft.Web/serverfarms": r"[A-Za-z0-9-]{1,60}",
+    "Microsoft.Web/sites": r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
+}
+"""Source: Microsoft's page on naming rules and restrictions for Azure resources."""
+
+
+@given(st.text(st.characters(codec="utf-8", blacklist_categories=["Cs"]), min_size=1, max_size=64))
+@settings(max_examples=40, deadline=None)
+def test_every_name_keeps_azures_rules_for_any_name_of_an_environment(environment: str) -> None:
+    """azd takes letters, digits and hyphens, 64 of them; the template must not depend on that."""
+    resources = deploy_main(
+        environmentName=environment, network="private", privateApp=True, subscribeToFailures=True, alertEmails="a@x.org"
+    ).resources
+    ruled = [each for each in resources if each.type in NAME_RULES]
+    assert {each.type for each in ruled} == set(NAME_RULES)
+    wrong = [each.id for each in ruled if not re.fullmatch(NAME_RULES[each.type], each.document["name"])]
+    assert wrong == []
+    ids = [each.id.lower() for each in resources]
+    assert len(ids) == len(set(ids))
+
+
+def test_two_environments_in_one_group_share_no_global_name() -> None:
+    kinds = {"Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults", "Microsoft.Web/sites"}
+    one, other = (
+        {each.id for each in deploy_main(environmentName=name).resources if each.type in kinds}
+        for name in ("prod", "test")
+    )
+    assert not one & other
+
+
+def test_packages_are_kept_by_who_deploys_and_by_nobody_else() -> None:
+    blobs = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+
+    def writers(**parameters: Any) -> set[str]:
+        return {
+            each.document["properties"]["principalId"]
+            for each in deploy_main(**parameters).resources
+            if each.type == "Microsoft.Authorization/roleAssignments"
+            and "/storageAccounts/sthost" in each.id
+            and "/containers/releases/" in each.id
+            and each.document["properties"]["roleDefinitionId"].endswith(blobs)
+        }
+
+    assert writers() == set()
+    assert writers(deployerId=AN_ID) == {AN_ID}
+    resources = deploy_main(deployerId=AN_ID).resources
+    elsewhere = [each.id for each in resources if AN_ID in json.dumps(each.document) and "/releases/" not in each.id]
+    assert elsewhere == []
+    containers = of_type(deploy_main().resources, "Microsoft.Storage/storageAccounts/blobServices/containers")
+    assert {each["name"].rpartition("/")[2] for each in containers} == {"packages", "releases", "evidence"}
+
+
+def test_every_variable_of_the_environment_that_is_read_by_name_is_set_or_stated() -> None:
+    known = {str(field.alias) for field in Settings.model_fields.values()} | {SETTING} | OF_THE_HOST
+    read = set()
+    for folder in ("activities", "orchestrators", "shared", "triggers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found = re.findall(r"(?:environ(?:\.get|\.setdefault)?|getenv)[(\[](\"?\w+\"?)[,)\]]", path.read_text())
+            read |= {SETTING if name == "SETTING" else name.strip('"') for name in found}
+    assert read
+    assert read <= known
+    assert set(re.findall(r"%(\w+)%", (ROOT / "host.json").read_text())) <= known

@@ -1,5 +1,7 @@
 """The timer cannot die: whatever one plan, site, node or obligation holds or raises, all others are seen to."""
 
+import json
+import logging
 from collections.abc import Generator
 from typing import Any
 
@@ -9,6 +11,7 @@ from orchestrators.reconcile import reconcile as timer_runbook
 from orchestrators.reconcile.reconcile import DUTIES
 from shared.errors import Refused, Transient
 from shared.healing.repair import Repair
+from shared.log_lines import TIMER_LOOK_ENDED
 from shared.operations.obligations import Obligation
 from shared.operations.timer_looks import TimerLooks
 from shared.plans.contract import DeclaredDocument, DocumentsRead
@@ -72,6 +75,19 @@ def test_a_duty_that_raises_keeps_no_other_from_being_done(
     assert bench.look() == others
     assert [failure.duty for failure in looks(bench).failures] == [duty]
     assert set(done) == set(others)
+
+
+def test_each_look_that_ends_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    bench = timer()
+    owe(bench, "payroll", "commit", "failover-9")
+    owe(bench, "payroll", "leftovers", "failover-9", vms=7)
+    with caplog.at_level(logging.INFO):
+        bench.look()
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith(TIMER_LOOK_ENDED)]
+    (line,) = set(lines)  # the driver replays each generation once more, as if for the first time
+    failures = len(looks(bench).failures)
+    assert json.loads(line.removeprefix(f"{TIMER_LOOK_ENDED} ")) == {"failures": failures, "owed": 2}
+    assert failures
 
 
 @pytest.mark.parametrize("poison", POISON, ids=str)

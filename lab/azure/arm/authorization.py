@@ -7,6 +7,7 @@ from lab.azure.arm import activity_log, custom_roles, resources
 from lab.azure.arm.ids import is_same_id, name_of
 from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
+from lab.azure.arm.role_store import can_be_assigned, find_definition
 from lab.azure.arm.routing import Provider
 from lab.azure.arm.tokens import PRODUCT
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
@@ -14,7 +15,7 @@ from lab.azure.simulator.lab import TENANT, Lab, to_iso
 from lab.azure.simulator.requests import ArmRequest, require_field
 
 ASSIGNMENT = "microsoft.authorization/roleassignments"
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 KNOWN_ROLES = {
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
     "b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor",
@@ -93,6 +94,7 @@ def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
         require_field(body, "properties", "principalId"),
     )
     _require_real(lab, request, role, principal)
+    _require_assignable(lab, role, scope)
     for each in lab.store.all(ASSIGNMENT):
         existing = each["properties"]
         if (
@@ -111,6 +113,7 @@ def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
             "principalId": principal,
             "principalType": body["properties"].get("principalType", "ServicePrincipal"),
             "scope": scope,
+            **_require_condition(body["properties"]),
             "createdOn": now,
             "updatedOn": now,
             "createdBy": request.principal,
@@ -124,6 +127,32 @@ def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
     return Answer(201, assignment)
 
 
+def _require_condition(properties: Json) -> Json:
+    """What an assignment is limited to, as it is kept; the lab holds prepare to its condition in `permissions`.
+
+    Raises:
+        ArmError: 400. Inferred: its code and words.
+    """
+    condition, version = properties.get("condition"), properties.get("conditionVersion")
+    if (condition is None) != (version is None) or version not in {None, "2.0"}:
+        raise bad_request(
+            "InvalidRoleAssignmentCondition", "A condition comes with conditionVersion '2.0', and no other."
+        )
+    return {"condition": condition, "conditionVersion": version} if condition else {}
+
+
+def _require_assignable(lab: Lab, role: str, scope: str) -> None:
+    """Refuse a custom role on a scope that it does not name.
+
+    Raises:
+        ArmError: 400.
+    """
+    definition = find_definition(lab, name_of(role))
+    if definition and not can_be_assigned(definition, scope):
+        detail = f"The role definition '{name_of(role)}' cannot be assigned on the scope '{scope}'."
+        raise bad_request("RoleAssignmentScopeNotAssignableToRoleDefinition", detail)
+
+
 def _require_real(lab: Lab, request: ArmRequest, role: str, principal: str) -> None:
     """Refuse a name that is no GUID, one that is in use, a role and a principal that there are not.
 
@@ -131,13 +160,13 @@ def _require_real(lab: Lab, request: ArmRequest, role: str, principal: str) -> N
         ArmError: 400 or 409, in Azure's words as far as they are documented.
     """
     name, definition = name_of(request.path), str(role).rpartition("/")[2]
-    if not _GUID.fullmatch(name):
+    if not GUID.fullmatch(name):
         raise bad_request(
             "InvalidRoleAssignmentId", f"The role assignment ID '{name}' is not valid. It must be a GUID."
         )
-    if "/roledefinitions/" not in str(role).lower() or not _GUID.fullmatch(definition):
+    if "/roledefinitions/" not in str(role).lower() or not GUID.fullmatch(definition):
         raise bad_request("InvalidRoleDefinitionId", f"The role definition ID '{role}' is not valid.")
-    if definition.lower() not in {*KNOWN_ROLES, *custom_roles.NAMES}:
+    if definition.lower() not in {*KNOWN_ROLES, *custom_roles.NAMES} and not find_definition(lab, definition):
         raise bad_request(
             "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{definition}' does not exist."
         )

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from lab.azure.arm import custom_roles
 from lab.azure.arm.authorization import ASSIGNMENT
+from lab.azure.arm.role_store import rights_by_definition
 from lab.azure.arm.tokens import PRODUCT
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab, parse_instant, to_iso
@@ -88,7 +89,7 @@ def _rights_of(lab: Lab, assigned: list[Json], path: str) -> Iterator[Json]:
         covers = path.startswith(f"{each['properties']['scope'].lower()}/")
         if covers and is_in_effect(lab, each):
             rights = custom_roles.rights_of(lab, role) if role in custom_roles.NAMES else ROLES.get(role)
-            yield from () if rights is None else (rights,)
+            yield from rights_by_definition(lab, role) if rights is None else (rights,)
 
 
 def grant_role(lab: Lab, principal: str, role: str, scope: str) -> Json:
@@ -129,8 +130,9 @@ def has_data_action(lab: Lab, principal: str, action: str) -> bool:
     if principal != PRODUCT:
         return True
     assigned = [each for each in lab.store.all(ASSIGNMENT) if each["properties"]["principalId"] == principal]
-    rights = (custom_roles.rights_of(lab, _role_of(each)) for each in assigned if _role_of(each) in custom_roles.NAMES)
-    return any(action in each["dataActions"] for each in rights if each)
+    shipped = (custom_roles.rights_of(lab, _role_of(each)) for each in assigned if _role_of(each) in custom_roles.NAMES)
+    made = (rights for each in assigned for rights in rights_by_definition(lab, _role_of(each)))
+    return any(action in each["dataActions"] for each in (*shipped, *made) if each)
 
 
 def _role_of(assignment: Json) -> str:

@@ -1,11 +1,14 @@
 """What the wire sees of a verb: one request, whatever the answer."""
 
+import json
+import logging
 from datetime import UTC, datetime
 
 import pytest
 
 from shared.azure.vault import Vault
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.log_lines import ARM_THROTTLED
 from shared.messages import VaultRef
 from shared.site_recovery.views import Verb
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted
@@ -41,6 +44,15 @@ async def test_a_verb_is_sent_once_whatever_the_answer(arm: FakeArm, reply: Repl
     with pytest.raises(SiteRecoveryError):
         await commit()
     assert [one.method for one in arm.asked if one.path != "/msi/token"] == ["POST"]
+
+
+async def test_each_429_is_one_line_of_the_log(arm: FakeArm, caplog: pytest.LogCaptureFixture) -> None:
+    arm.says("POST", "/failoverCommit", Reply(429, {"error": {"code": "TooManyRequests"}}, {"Retry-After": "7"}))
+    with caplog.at_level(logging.INFO), pytest.raises(Transient):
+        await commit()
+    (line,) = (record.getMessage() for record in caplog.records if record.getMessage().startswith(ARM_THROTTLED))
+    facts = json.loads(line.removeprefix(f"{ARM_THROTTLED} "))
+    assert facts == {"subscription": REF.subscription_id, "calls": "writes", "seconds": 7}
 
 
 async def test_the_request_id_and_the_token_travel_with_the_verb(arm: FakeArm) -> None:
