@@ -26,6 +26,7 @@ NOT_SET = {
     "MAC_KEY_BEFORE": "only while the key is changed, by hand",
     "WEBSITE_AUTH_ENABLED": "the platform sets it",
 }
+OF_THE_PLATFORM = {"OTEL_SERVICE_NAME": "OpenTelemetry's own, if somebody sets it", "WEBSITE_SITE_NAME": "of each app"}
 OF_THE_HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
@@ -287,7 +288,9 @@ def test_packages_are_kept_by_who_deploys_and_by_nobody_else() -> None:
 
 
 def test_every_variable_of_the_environment_that_is_read_by_name_is_set_or_stated() -> None:
-    known = {str(field.alias) for field in Settings.model_fields.values()} | {SETTING} | OF_THE_HOST
+    known = (
+        {str(field.alias) for field in Settings.model_fields.values()} | {SETTING} | OF_THE_HOST | set(OF_THE_PLATFORM)
+    )
     read = set()
     for folder in ("activities", "orchestrators", "shared", "triggers"):
         for path in (ROOT / folder).rglob("*.py"):
