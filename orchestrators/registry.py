@@ -21,6 +21,7 @@ from orchestrators.onboarding.replication import replication
 from orchestrators.onboarding.verify import verify
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.record_administration import record_administration
 from orchestrators.run.recovery_plan_mirror import mirror
 from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.drill import cleanup, drill
@@ -36,6 +37,7 @@ from shared.operations.durable_names import (
     PROVE_SOURCES_OFF,
     PUBLISH_EVENT,
     RECONCILE,
+    RECORD_ADMINISTRATION,
     SETTLE_OBLIGATION,
     WATCH_NODES,
 )
@@ -64,6 +66,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     PROVE_SOURCES_OFF: prove_sources,
     PUBLISH_EVENT: deliver,
     RECONCILE: reconcile,
+    RECORD_ADMINISTRATION: record_administration,
     SETTLE_OBLIGATION: settle_obligation,
     WATCH_NODES: watch_nodes,
 }

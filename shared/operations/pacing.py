@@ -20,3 +20,5 @@ PROLONG_EVERY = timedelta(hours=6)
 """Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
 DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
 """Between the tries of an event that is not taken: for a day in all."""
+RECORD_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 15, 30, 60)), *[timedelta(hours=4)] * 84)
+"""Between the tries of acts of administration that the evidence store does not take: for two weeks in all."""
