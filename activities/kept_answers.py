@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from shared.nameless_secrets import without_nameless
 from shared.redaction import REDACTED, redact_text
 
 LONGEST_MESSAGE, LONGEST_OUTPUT = 300, 4096
@@ -63,12 +64,16 @@ def _last_object(answer: str) -> dict[str, Any]:
     return {}
 
 
-def kept_output(output: str, *, is_wanted: bool) -> str:
-    """The end of an output without secrets; empty unless the plan wants it kept."""
+def kept_output(output: str, *, is_wanted: bool, known: Collection[str] = ()) -> str:
+    """The end of an output without secrets, named or not; empty unless the plan wants it kept.
+
+    Args:
+        known: Names that may stand in it: of machines and of the plan.
+    """
     if not is_wanted:
         return ""
     clean = "\n".join(map(_without_detected, redact_text(output).splitlines()))
-    return clean.strip()[-LONGEST_OUTPUT:]
+    return without_nameless(clean, known).strip()[-LONGEST_OUTPUT:]
 
 
 def without_values(text: str, values: Iterable[str]) -> str:
