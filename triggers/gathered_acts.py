@@ -15,6 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from shared.redaction import redact_text
 from shared.request_ids import run_id
 from shared.settings import AzureSettings
 from triggers.endpoint_rules import EndpointRules
+from triggers.engine_client import reopened_client
 from triggers.failures import ENGINE_FAILURES, details_of
 from triggers.pacing import GATHERED_AT_LEAST, HANDED_OVER_EVERY
 
@@ -42,6 +44,9 @@ ANY = "*"
 NAMES_KEPT, LONGEST_CODE = 20, 100
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A name of a path that is kept; another one is of nobody's but the caller's making."""
+
+
+type Connection = AbstractAsyncContextManager[df.DurableFunctionsClient]
 
 
 class AnsweredRequest(NamedTuple):
@@ -119,8 +124,9 @@ class ActGatherer:
         self,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        connect: Callable[[df.DurableFunctionsClient], Connection] = reopened_client,
     ) -> None:
-        self._pause, self._clock = pause, clock
+        self._pause, self._clock, self._connect = pause, clock, connect
         self._lines: dict[LineKey, Line] = {}
         self._left_out = 0
         self._unsent: AdministrationRecord | None = None
@@ -172,10 +178,15 @@ class ActGatherer:
 
     async def _hand_over_later(self) -> None:
         while self._lines or self._left_out or self._unsent:
-            waited = self._clock() - self._handed_over_at if self._handed_over_at is not None else float("inf")
-            rest = HANDED_OVER_EVERY.total_seconds() - waited
-            await self._pause(max(GATHERED_AT_LEAST.total_seconds(), rest))
+            await self._pause(self._seconds_to_wait())
             await self.hand_over()
+
+    def _seconds_to_wait(self) -> float:
+        pace = AzureSettings.from_environment(os.environ).arm_pace
+        if self._handed_over_at is None:
+            return GATHERED_AT_LEAST.total_seconds() / pace
+        rest = HANDED_OVER_EVERY.total_seconds() / pace - (self._clock() - self._handed_over_at)
+        return max(GATHERED_AT_LEAST.total_seconds() / pace, rest)
 
     async def hand_over(self) -> None:
         """Start the run that writes what was gathered; where the engine does not take it, it is kept for the next time.
@@ -195,7 +206,8 @@ class ActGatherer:
         record = self._unsent = self._unsent or self._take_record()
         if record is None or self._client is None:
             return
-        await schedule_once(self._client, RECORD_ADMINISTRATION, record.id, record.model_dump(mode="json"))
+        async with self._connect(self._client) as client:
+            await schedule_once(client, RECORD_ADMINISTRATION, record.id, record.model_dump(mode="json"))
         self._unsent = None
 
     def _take_record(self) -> AdministrationRecord | None:

@@ -120,7 +120,7 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
                 ONLY_LOOKS.reset(looks)
             names = tuple(req.route_params.values())
             answered = AnsweredRequest(handler.__name__, rules, names, caller, response.status_code, code)
-            GATHERER.note(bound_client(client), answered)
+            GATHERER.note(client, answered)
             return _with_safe_headers(response)
 
         guarded_handler.__dict__["rules"] = rules  # wrappers take it over, as functools.wraps does

@@ -1,6 +1,8 @@
 """Acts of administration stand in the log of heads once each, whoever else writes, and are read in pages."""
 
 import asyncio
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,21 @@ async def test_whoever_writes_at_once_each_gets_one_entry(store: Path) -> None:
     assert written[:8] == written[8:16]
     assert sorted([one.entry for one in written[:8]] + [one.entry for one in written[16:]]) == list(range(1, 13))
     assert check_log(store, None, [KEY.public]) == ([], 12)
+
+
+WRITE_TEN = """
+import asyncio, sys
+from tests.activities.test_administration_log import act, log_acts, request
+for number in range(10):
+    asyncio.run(log_acts(request(sys.argv[1] + str(number), act(number))))
+    asyncio.run(log_acts(request("shared" + str(number), act(number))))
+"""
+
+
+def test_two_hosts_write_one_log_and_what_both_write_is_one_entry(store: Path) -> None:
+    hosts = [subprocess.Popen([sys.executable, "-c", WRITE_TEN, name]) for name in "ab"]
+    assert [host.wait(60) for host in hosts] == [0, 0]
+    assert check_log(store, None, [KEY.public]) == ([], 30)
 
 
 async def test_a_store_that_fails_in_the_middle_is_written_once_when_it_is_back(

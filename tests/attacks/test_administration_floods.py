@@ -1,6 +1,7 @@
 """No flood of refused requests fills the log or hides who else was refused, and nothing hostile gets into it."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
 
 
 async def test_a_million_requests_of_nobody_are_one_line(hub: Any) -> None:
-    one = ActGatherer(never_called)
+    one = ActGatherer(never_called, connect=nullcontext)
     for _ in range(20_000):
         one.note(hub, request(1, None, status=401, code="not-signed-in", names=("x" * 999,)))
     (act,) = (await record_of(one, hub)).acts
@@ -71,7 +72,7 @@ async def never_called(_seconds: float) -> None:
 
 
 async def test_who_floods_leaves_room_for_all_others(hub: Any) -> None:
-    one = ActGatherer(never_called)
+    one = ActGatherer(never_called, connect=nullcontext)
     for number in range(5000):
         one.note(hub, request(number, "enemy"))
     for number in range(30):
@@ -84,7 +85,7 @@ async def test_who_floods_leaves_room_for_all_others(hub: Any) -> None:
 
 
 async def test_what_finds_no_room_is_counted(hub: Any) -> None:
-    one = ActGatherer(never_called)
+    one = ActGatherer(never_called, connect=nullcontext)
     for number in range(500):
         one.note(hub, request(1, f"person-{number}"))
     record = await record_of(one, hub)
@@ -111,7 +112,7 @@ STATUSES = st.sampled_from([401, 403, 409, 200, 404])
     )
 )
 async def test_whatever_is_refused_makes_one_bounded_entry(requests: list[Any]) -> None:
-    one = ActGatherer(never_called)
+    one = ActGatherer(never_called, connect=nullcontext)
     hub: Any = Started()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVIDENCE_STORE", "folder:/tmp/nowhere")

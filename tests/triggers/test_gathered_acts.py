@@ -1,6 +1,7 @@
 """Refusals and reads of evidence are gathered where requests are answered, and handed over without anybody waiting."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def gatherer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, time: Time) -> Act
     """With a store, and with Entra as the door."""
     monkeypatch.setenv("EVIDENCE_STORE", f"folder:{tmp_path}")
     let_people_sign_in(monkeypatch)
-    one = ActGatherer(time.pause, time.clock)
+    one = ActGatherer(time.pause, time.clock, nullcontext)
     monkeypatch.setattr(triggers.http_endpoint, "GATHERER", one)
     return one
 
