@@ -74,8 +74,11 @@ class AnsweredRequest(NamedTuple):
         return "evidence-read" if self.rules.is_evidence and self.status == 200 else None
 
 
+NOBODY = Principal(name="")
+
+
 class LineKey(NamedTuple):
-    """What requests of one line have in common."""
+    """What requests of one line have in common; `person` is an id, or the name of those who have none."""
 
     act: ActKind
     person: str
@@ -91,6 +94,7 @@ class Line:
     first: datetime
     last: datetime
     by: str
+    by_id: str
     count: int = 0
     names: dict[str, None] = field(default_factory=dict)
 
@@ -112,7 +116,7 @@ class Line:
             until=self.last,
             count=self.count,
             by=self.by,
-            by_id=key.person,
+            by_id=self.by_id,
             facts=facts,
         )
 
@@ -139,12 +143,11 @@ class ActGatherer:
         act = answered.act
         if act is None:
             return
-        person, by = (answered.caller.id, answered.caller.name) if answered.caller else ("", "")
+        caller, now = answered.caller or NOBODY, datetime.now(UTC)
         code = answered.code[:LONGEST_CODE] if act == "refused" else ""
-        key = LineKey(act, person, answered.function, answered.status, code)
+        key = LineKey(act, caller.id or caller.name, answered.function, answered.status, code)
         names = dict.fromkeys(filter(PLAIN_NAME.fullmatch, answered.names if answered.caller else ()))
-        now = datetime.now(UTC)
-        self._add(key, Line(now, now, by, 1, names))
+        self._add(key, Line(now, now, caller.name, caller.id, 1, names))
         self._client = client
         self._see_to_it()
 

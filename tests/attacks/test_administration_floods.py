@@ -130,3 +130,16 @@ async def test_whatever_is_refused_makes_one_bounded_entry(requests: list[Any]) 
     assert len(content) < 100_000
     assert b"Hunter2" not in content
     assert find_log_flaws({entry_name(1): KEY.sign(read_json(content))}, None, [KEY.public]) == []
+
+
+async def test_a_flood_of_nobody_hides_no_holder_of_a_key(hub: Any) -> None:
+    one = ActGatherer(never_called, connect=nullcontext)
+    key = Principal(name="function key")
+    for number in range(200):
+        one.note(hub, request(number, None, status=401))
+    one.note(hub, request(1, None)._replace(caller=key))
+    for number in range(200):
+        one.note(hub, request(number, None, status=401))
+    acts = (await record_of(one, hub)).acts
+    assert [(act.subject, act.count) for act in acts if act.by == "function key"] == [("put_1", 1)]
+    assert sum(act.count for act in acts if not act.by) == 400

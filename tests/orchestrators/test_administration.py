@@ -17,11 +17,13 @@ from shared.operations.contract import StartRun
 from shared.operations.holds import HoldChange
 from shared.operations.obligations import Obligation, SettlementOrder
 from shared.operations.pacing import RECORD_PAUSES
+from shared.operations.payloads import Carried, pack_input
 from shared.plans.versions import DocumentChange
 from shared.sites.lost_nodes import LostNodeChange
 from tests.driver import Result
 from tests.orchestrators.owed import owe
 from tests.orchestrators.test_change import ANN, BOB, agree, asked, declared
+from tests.orchestrators.test_kills import Host
 from tests.orchestrators.test_runbooks import HOME, Bench
 
 RUN = "administration-payroll-1"
@@ -52,7 +54,8 @@ def put(bench: Bench, run: str, digest: str, **changes: Any) -> Any:
         | {"by": "ann", "by_id": ANN}
         | changes
     )
-    return bench.driver.run(declare, given.model_dump(mode="json"), run).output
+    payload = pack_input(given.model_dump(mode="json"), Carried(sender=run))  # as the HTTP function starts it
+    return bench.driver.run(declare, payload, run).output
 
 
 def test_a_declaration_says_who_and_from_what_to_what(bench: Bench) -> None:
@@ -205,3 +208,20 @@ def test_an_answer_that_is_lost_makes_no_second_entry(bench: Bench) -> None:
     bench.azure.faults.lost_answers = {"log_acts_of_administration": 3}
     assert record(bench).output["entry"] == 1
     assert len(bench.azure.evidence.logged) == 1
+
+
+@pytest.mark.parametrize("dies_at", range(1, 12))
+def test_a_host_that_dies_between_any_two_steps_loses_no_act_and_doubles_none(dies_at: int) -> None:
+    """Of the change: it starts one run, by an id that is the change's own. Of that run: it writes one entry."""
+    bench, host = Bench(), Host(dies_at)
+    bench.driver.dies = host.dies
+    assert put(bench, "declare-1", "d1")["outcome"] == "created"
+    started = {one.id: one for one in bench.azure.runs.started if one.orchestrator == "record_administration"}
+    ((run, start),) = started.items()
+    bench.azure.evidence.is_away = True
+    back = bench.azure.clock.now + timedelta(minutes=10)
+    bench.azure.clock.watchers.append(lambda now: setattr(bench.azure.evidence, "is_away", now < back))
+    output = bench.driver.run(record_administration, start.payload, run).output
+    assert (output["entry"], len(bench.azure.evidence.logged)) == (1, 1)
+    counts = counts_of(bench)
+    assert counts["late"] == counts["caughtUp"]
