@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shared.secret_commands import has_command_secret, in_quotes, without_command_secrets
 from shared.secret_formats import REDACTED, has_secret_format, without_formats, without_url_secrets
 from shared.secret_names import is_error_code, is_secret_name
 
@@ -50,29 +51,6 @@ _PAIR_BACK = re.compile(
     re.IGNORECASE,
 )
 _ELEMENT = re.compile(r"(?P<lead><(?:\w+:)?(?P<name>[\w.-]+)(?:\s[^<>]*)?>)(?P<value>[^<]+)(?=<|\Z)")
-_CALLS = re.compile(
-    r"""(?P<lead>\bConvertTo-SecureString[ \t]+(?:-(?:String|AsPlainText|Force)[ \t]+)*
-    |\bsshpass[ \t]+-p[ \t]*|\bnet[ \t]+user[ \t]+\S+[ \t]+(?!/)|\bidentified[ \t]+by[ \t]+|/(?:pass|pwd):
-    |\b(?:curl|wget|invoke-\w+)\b[^\n|;]{0,200}?[ \t](?:-u|--user|--proxy-user)[ =]+(?=[^\s:]+:)
-    |\b(?:mysql|mysqldump|mysqladmin|mongo\w*|sqlcmd|osql|isql|bcp|docker[ ]login|az[ ]login|psexec\S*|7z|unzip|keytool
-        |winrs|plink|pscp)\b[^\n|;]{0,200}?[ \t](?:-p|-P|--pass)[ \t]*
-    |\bmysqladmin\b[^\n|;]{0,200}?[ \t]password[ \t]+
-    |\bnet[ \t]+use\b(?:[ \t]+(?:[A-Za-z*]:?|\\\\\S+|/\S+))+[ \t]+(?![A-Za-z*]:[ \t]|\\\\|/)
-    |\bldap\w+\b[^\n|;]{0,200}?[ \t]-w[ \t]+|\bredis-cli\b[^\n|;]{0,200}?[ \t](?:-a|--pass)[ \t]+
-    |\b(?:smbclient|winexe|rpcclient|wmic|pth-\w+)\b[^\n|;]{0,200}?[ \t](?:-U|--user)[ \t=]*[^\s%]+%
-    |\bhtpasswd\b[ \t]+(?:-\w+[ \t]+)*-\w*b\w*[ \t]+(?:-\w+[ \t]+)*\S+[ \t]+\S+[ \t]+
-    |\b(?:echo|printf)[ \t]+(?=\S+[ \t]*\|[ \t]*sudo\b)
-    |\b(?:machine[ \t]+\S+|default)[ \t]+login[ \t]+\S+[ \t]+(?:password|passwd)[ \t]+|--from-literal[ =][\w.-]+=
-    |-pass(?:in|out)?[ \t=]+pass:|(?:^|[ \t])/(?:p:|rp[: \t]+(?=[^\s/]))
-    |Credential\(\s*["'][^"']*["']\s*,\s*)(?P<value>"[^"]*"|'[^']*'|[^\s;|]+)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_AT_HOST = re.compile(
-    r"""(?P<lead>(?<![\w/:.@-])[\w.\\-]{1,80}:)(?=[^\s"'<>@]{0,100}[^\w\s.+@"'<>-])
-    (?P<value>[^\s/"'<>][^\s"'<>]{2,100})(?=@[A-Za-z0-9][\w.-])""",
-    re.VERBOSE,
-)
-"""A user with a password before a host, as in URLs; one of plain characters may as well be part of an address."""
 _PROSE = re.compile(
     r"(?P<lead>\b(?:password|passwd|passphrase|passcode|pwd|secret|token|key|pin)\s+(?:(?:for|of)\s+\S+\s+)?"
     r"(?:is|was|are|(?:has\s+been\s+|was\s+)?(?:re)?set\s+to)\s*:?\s+|\bpassword\s+for\s+\S+:\s+)(?P<value>\"[^\"]+\"|'[^']+'|[^\s\d_.,;:!]*(?:[\d_!]|[^\w\s]\w)\S*)",
@@ -174,9 +152,8 @@ def _redact_prose(text: str) -> str:
         text = shape.sub(_redact_if_named, text)
     for shape in (_PAIR, _LABEL):
         text = _without_spans(text, [(one.start, one.end) for one in _find_values(text, shape)])
-    text = _AT_HOST.sub(lambda found: found["lead"] + REDACTED, text)
-    text = _CALLS.sub(lambda found: found["lead"] + _in_quotes(found["value"]), text)
-    text = _PROSE.sub(lambda found: found["lead"] + _in_quotes(found["value"]), text)
+    text = without_command_secrets(text)
+    text = _PROSE.sub(lambda found: found["lead"] + in_quotes(found["value"]), text)
     return without_formats(text)
 
 
@@ -188,7 +165,7 @@ def has_clear_secret(text: str, *, is_script: bool = False) -> bool:
     """
     if has_secret_format(text) or any(shape.sub(_redact_if_named, text) != text for shape in (_PAIR_BACK, _ELEMENT)):
         return True
-    if not is_script and (_AT_HOST.search(text) or _CALLS.search(text)):
+    if not is_script and has_command_secret(text):
         return True
     return any(not is_script or _is_literal(value, text) for value in find_named_values(text))
 
@@ -207,11 +184,6 @@ def _redact_if_named(found: re.Match[str]) -> str:
     if not is_secret_name(found["name"]) or not found["value"].strip():
         return found[0]
     return found["lead"] + REDACTED + (found.groupdict().get("tail") or "")
-
-
-def _in_quotes(value: str) -> str:
-    quote = value[0] if value[:1] in {'"', "'"} else ""
-    return f"{quote}{REDACTED}{quote}"
 
 
 def _without_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:

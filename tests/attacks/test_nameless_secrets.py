@@ -79,10 +79,28 @@ def test_odd_output_takes_no_time_and_twice_changes_nothing(text: str) -> None:
 
 
 PIECES = ("a1B", "net use \\\\x ", "a:b@", "pass:", "-- ", "Ab1!", "QUJD", "app:x!", "ldap -w ")
-LONG_WORDS = ("a" * 198 + "!\n", "1." * 99 + "!\n")
+COMMANDS = (
+    "mysql ",
+    "certutil -x ",
+    "setx ",
+    "net user ",
+    "htpasswd -c ",
+    "echo a:",
+    "machine ",
+    "bitsadmin ",
+    "sudo ",
+)
+LONG_WORDS = ("/" * 8_000 + "\n", "a" * 198 + "!\n", "1." * 99 + "!\n")
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("piece", [*PIECES, *LONG_WORDS])
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("word", ["pass", "b", "x ", "/", "a,", "</", "@:!"])
+def test_a_command_with_a_long_tail_takes_no_long_time(command: str, word: str) -> None:
+    assert len(kept_output(command + word * (100_000 // len(word)), is_wanted=True)) <= LONGEST_OUTPUT
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", [*PIECES, *LONG_WORDS, *COMMANDS])
 def test_long_output_takes_no_long_time(piece: str) -> None:
     assert len(kept_output(piece * (200_000 // len(piece)), is_wanted=True)) <= LONGEST_OUTPUT
