@@ -6,6 +6,7 @@ from activities.bindings import activity_blueprint as activities
 from orchestrators.registry import build_blueprint as runbooks
 from triggers import (
     abort_all,
+    administration,
     api_description,
     approval_policies,
     azure_events,
@@ -32,6 +33,7 @@ apply_worker_defaults()
 app = df.DFApp(http_auth_level=authorization_level())
 for blueprint in (
     abort_all.bp,
+    administration.bp,
     api_description.bp,
     approval_policies.bp,
     declarations.bp,

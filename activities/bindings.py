@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities import (
+    administration_log,
     cloud_events,
     drill_inventory,
     durable_runs,
@@ -85,6 +86,8 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
     (evidence_contract.WRITE_RECORDS, evidence.write_records),
     (evidence_contract.SEAL_PACK, evidence.seal_pack),
     (evidence_contract.SEAL_LOST_PACK, evidence.seal_lost_pack),
+    (evidence_contract.READ_LOG_END, administration_log.read_end),
+    (evidence_contract.LOG_ACTS, administration_log.log_acts),
     (recovery_contract.RUN_HOOK, hooks.run_hook),
     (recovery_contract.BEGIN_HOOK_WORK, hooks.begin_hook_work),
     (recovery_contract.READ_HOOK_WORK, hooks.read_hook_work),

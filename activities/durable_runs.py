@@ -1,7 +1,6 @@
 """What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import is_living, is_run_living, list_entities, read_entity, read_output
+from activities.seal_keys import read_seal_settings
 from shared.activity import Nothing
 from shared.grouping import group_pairs
 from shared.operations.contract import (
@@ -35,7 +35,6 @@ from shared.operations.payloads import pack_document
 from shared.operations.seals import facts_of, seal_input
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
-from shared.settings import SealSettings
 from shared.sites.lost_nodes import LostNode, read_lost_nodes
 from shared.telemetry.metrics import note_look, set_obligations
 from shared.telemetry.spans import note_started_run
@@ -149,11 +148,14 @@ async def schedule_own(
         run: Its id.
         payload: Its input.
         within: It is of no use later; None: it begins whenever the engine comes to it.
+
+    Raises:
+        Transient: the key of seals cannot be read.
     """
     facts = facts_of(payload)
     if within is not None:
         facts["until"] = (datetime.now(UTC) + within).isoformat()
-    key = SealSettings.from_environment(os.environ).seal_key
+    key = read_seal_settings().seal_key
     sealed = seal_input(key, orchestrator, run, pack_document(payload), facts)
     await client.schedule_new_orchestration(orchestrator, input=sealed, instance_id=run)
     note_started_run(run)

@@ -1,7 +1,6 @@
 """Reading the engine's own state through its client: entities, and whether a run still lives."""
 
 import json
-import os
 import zlib
 from typing import Any
 
@@ -9,6 +8,7 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
+from activities.seal_keys import read_seal_settings
 from shared.arm_ids import key_of
 from shared.operations.entity_messages import EntityMessage, MessageStamp, value_of
 from shared.operations.kinds import SITE_KINDS
@@ -16,7 +16,6 @@ from shared.operations.lost_runs import STATE_OF_RUN_ENDED_BY_APP, Ending
 from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, unpack_document
 from shared.operations.seals import SEAL, seal_message
 from shared.redaction import redact_text
-from shared.settings import SealSettings
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
@@ -125,5 +124,4 @@ async def list_entities(client: df.DurableFunctionsClient, entity: str, prefix: 
 def own_message(entity: EntityInstanceId, operation: str, stamp: MessageStamp, request: Any) -> dict[str, Any]:
     """A message to an entity as it is sent, sealed: entities do what the app has sent, and nothing else."""
     message = EntityMessage(stamp=stamp, request=request).model_dump(mode="json", exclude={SEAL})
-    key = SealSettings.from_environment(os.environ).seal_key
-    return seal_message(key, entity.entity, entity.key, operation, message)
+    return seal_message(read_seal_settings().seal_key, entity.entity, entity.key, operation, message)

@@ -1,4 +1,4 @@
-"""Writing the log of heads: each sealed pack gets one entry, signed where the app has a key.
+"""Writing the log of heads: each sealed pack, and each record of administration, gets one entry; signed with a key.
 
 1. A manifest says how long the log was when its pack was sealed: its own entry can only come after that.
 2. Whoever writes `heads/NNNNNNNN.json` first has that number; the others see theirs taken, and try the next.
@@ -20,6 +20,7 @@ from shared.evidence.log_of_heads import (
     MOST_ENTRIES,
     NO_KEY,
     LogEnd,
+    Loggable,
     SealedPack,
     checkpoint_statement,
     find_gap,
@@ -42,7 +43,25 @@ async def read_log_end(store: EvidenceStore) -> LogEnd:
     Raises:
         Transient: the store did not answer.
     """
-    size = last_number(await store.list_names(f"{LOG}/"))
+    return await _end_of(store, await store.list_names(f"{LOG}/"))
+
+
+async def _list_entries(store: EvidenceStore) -> list[str]:
+    """The names of all entries, in order: also those that the list of the store leaves out, made over a while.
+
+    Not where more than a few are left out: whoever planted an entry far away wants many to be looked for.
+    """
+    listed = await store.list_names(f"{LOG}/")
+    last = last_number(listed)
+    if last > len(listed) + ATTEMPTS:
+        return listed
+    missed = sorted({entry_name(seq) for seq in range(1, last + 1)} - set(listed))
+    contents = await map_concurrently(missed, store.read_file)
+    return sorted([*listed, *(name for name, content in zip(missed, contents, strict=True) if content is not None)])
+
+
+async def _end_of(store: EvidenceStore, names: list[str]) -> LogEnd:
+    size = last_number(names)
     return LogEnd(size, sha256_of(await _read_entry(store, size))) if size else LogEnd()
 
 
@@ -72,7 +91,7 @@ async def log_pack(store: EvidenceStore, sealed: SealedPack, after: LogEnd, unsi
         Refused: evidence-key-unusable; evidence-log-broken: no number is left, or another entry is in the pack.
         Transient: the store or the key did not answer.
     """
-    seq, content = await _find_entry(store, sealed, after) or await _append_entry(store, sealed, unsigned)
+    seq, content = await append_once(store, sealed, after, unsigned)
     if await store.put_new(f"{sealed.pack}/{LOG_ENTRY}", content) != content:
         raise _broken(f"{sealed.pack}: {LOG_ENTRY} is not what this run has written")
     return seq, content
@@ -83,24 +102,44 @@ def _broken(detail: str) -> Refused:
     return Refused(BROKEN, detail)
 
 
-async def _find_entry(store: EvidenceStore, sealed: SealedPack, after: LogEnd) -> tuple[int, bytes] | None:
+async def append_once(store: EvidenceStore, logged: Loggable, after: LogEnd, unsigned: str = "") -> tuple[int, bytes]:
+    """Give something its entry, unless it has one: its number and content.
+
+    Args:
+        after: How the log once was, before the first try.
+        unsigned: Why it is not to be signed; empty: it is, if the app has a key.
+
+    Raises:
+        Refused: evidence-key-unusable; evidence-log-broken: no number is left.
+        Transient: the store or the key did not answer.
+    """
+    names = await _list_entries(store)
+    newer = [name for name in names if last_number([name]) > after.size]
+    found = await _find_entry(store, logged, newer)
+    return found or await _append_entry(store, logged, await _end_of(store, names), unsigned)
+
+
+async def _find_entry(store: EvidenceStore, logged: Loggable, names: list[str]) -> tuple[int, bytes] | None:
     """The entry that an earlier try of the same call has written."""
-    names = [name for name in await store.list_names(f"{LOG}/") if last_number([name]) > after.size]
     for name, content in zip(names, await map_concurrently(names, store.read_file), strict=True):
-        if content is not None and sealed.is_in(content):
+        if content is not None and logged.is_in(content):
             return last_number([name]), content
     return None
 
 
-async def _append_entry(store: EvidenceStore, sealed: SealedPack, unsigned: str) -> tuple[int, bytes]:
-    end = await read_log_end(store)
+async def _append_entry(store: EvidenceStore, logged: Loggable, end: LogEnd, unsigned: str) -> tuple[int, bytes]:
+    """Write an entry after this end, or after what others write there meanwhile.
+
+    Args:
+        end: Of the log in which an earlier try was looked for: each entry that came since is looked at here.
+    """
     for _ in range(ATTEMPTS):
         if end.size >= MOST_ENTRIES:
             raise _broken(f"{entry_name(end.size)} is there, and no number is left after it")
-        content = await sign_statement(sealed.to_statement(end, datetime.now(UTC)), unsigned)
+        content = await sign_statement(logged.to_statement(end, datetime.now(UTC)), unsigned)
         kept = await store.put_new(entry_name(end.size + 1), content)
         end = LogEnd(end.size + 1, sha256_of(kept))
-        if kept == content or sealed.is_in(kept):
+        if kept == content or logged.is_in(kept):
             return end.size, kept
     raise Transient(f"{ATTEMPTS} other entries were written to the log of heads meanwhile")
 
@@ -129,7 +168,7 @@ async def make_checkpoint() -> bytes:
     store = open_evidence_store()
     if store is None:
         raise Refused("evidence-store-missing", NO_STORE)
-    names = await store.list_names(f"{LOG}/")
+    names = await _list_entries(store)
     if gap := find_gap(names):
         raise _broken(f"{gap} is missing")
     recent = names[-LOOKED_BACK - 1 :]

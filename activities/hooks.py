@@ -119,11 +119,12 @@ def _hook_result(
 ) -> HookAnswer:
     """What is kept of how it ended; of what it wrote no more than its author wants."""
     message = public_message(message_source or output, request.message_member)
+    known = (request.operation, name_of(request.target) if isinstance(request, HookWork) else request.plan)
     return HookAnswer(
         state="passed" if passed else "failed",
         status=status,
         detail=": ".join(filter(None, (detail, message))),
-        output=kept_output(output, is_wanted=request.keep_output),
+        output=kept_output(output, is_wanted=request.keep_output, known=known),
     )
 
 

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from shared.nameless_secrets import without_nameless
 from shared.redaction import REDACTED, redact_text
 
-LONGEST_MESSAGE, LONGEST_OUTPUT = 300, 4096
+LONGEST_MESSAGE, LONGEST_OUTPUT, LOOKED_AT = 300, 4096, 8192
 DETECTORS = (
     "AWS Access Key",
     "Artifactory Credentials",
@@ -63,12 +64,26 @@ def _last_object(answer: str) -> dict[str, Any]:
     return {}
 
 
-def kept_output(output: str, *, is_wanted: bool) -> str:
-    """The end of an output without secrets; empty unless the plan wants it kept."""
+def kept_output(output: str, *, is_wanted: bool, known: Collection[str] = ()) -> str:
+    """The end of an output without secrets, named or not; empty unless the plan wants it kept.
+
+    Args:
+        known: Names that may stand in it: of machines and of the plan.
+    """
     if not is_wanted:
         return ""
-    clean = "\n".join(map(_without_detected, redact_text(output).splitlines()))
-    return clean.strip()[-LONGEST_OUTPUT:]
+    clean = _end_of(without_nameless(redact_text(output), known))
+    return "\n".join(map(_without_detected, clean.splitlines())).strip()[-LONGEST_OUTPUT:]
+
+
+def _end_of(text: str) -> str:
+    """The end of a text, from a whole word on: for a line of twice the length some detectors take four times as long.
+
+    It may become shorter yet, so that more of it is looked at than can be kept.
+    """
+    if len(text) <= LOOKED_AT:
+        return text
+    return re.sub(r"\A\S*", "", text[-LOOKED_AT:])
 
 
 def without_values(text: str, values: Iterable[str]) -> str:

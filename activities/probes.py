@@ -130,7 +130,7 @@ async def try_callback(target: ProbeTarget, probe: Probe, address: str) -> Probe
     except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
         return ProbeResult("failed", f"the callback gave no answer: {type(error).__name__}")
     if isinstance(reply, dict) and reply.get("passed") is False:
-        return _failed_with(probe, "the callback says no", answer.body.decode(errors="replace"))
+        return _failed_with(target, probe, "the callback says no", answer.body.decode(errors="replace"))
     return PASSED
 
 
@@ -139,10 +139,11 @@ def call_id_of(target: ProbeTarget, probe: Probe) -> str:
     return client_request_id(target.operation, target.vm.lower(), probe.url, 1)
 
 
-def _failed_with(probe: Probe, detail: str, answer: str) -> ProbeResult:
+def _failed_with(target: ProbeTarget, probe: Probe, detail: str, answer: str) -> ProbeResult:
     """That it has not passed, with no more of its answer than the plan's author wants."""
     shown_detail = ": ".join(filter(None, (detail, public_message(answer, probe.message_member))))
-    return ProbeResult("failed", shown_detail, kept_output(answer, is_wanted=probe.keep_output))
+    known = (target.vm, target.azure_vm, target.operation)
+    return ProbeResult("failed", shown_detail, kept_output(answer, is_wanted=probe.keep_output, known=known))
 
 
 async def try_run_command(target: ProbeTarget, number: int) -> ProbeResult:
@@ -168,7 +169,7 @@ async def try_run_command(target: ProbeTarget, number: int) -> ProbeResult:
     if command is None:
         return ProbeResult("pending", "the script was started")
     output = "\n".join(filter(None, (text_of(view.get("error")), text_of(view.get("output")))))
-    return _failed_with(probe, f"the script ended with {view.get('exitCode')}", output)
+    return _failed_with(target, probe, f"the script ended with {view.get('exitCode')}", output)
 
 
 def command_name(target: ProbeTarget, number: int) -> str:

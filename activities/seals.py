@@ -1,6 +1,5 @@
 """Seals for runs: they must not read the key, as their replays would, so they have it done and looked at here."""
 
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -8,12 +7,12 @@ import azure.durable_functions as df
 
 from activities.durable_state import read_entity
 from activities.evidence import is_pack_sealed
-from shared.errors import SiteRecoveryError, Transient
+from activities.seal_keys import read_seal_settings
+from shared.errors import SiteRecoveryError
 from shared.operations.contract import CheckBegin, CheckSeal, ContentSealed, SealChecked, SealContent
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
 from shared.operations.seals import begin_name, compute_seal, has_seal
-from shared.settings import SealSettings, WrongSettings
 
 IDS_OF_ONE_RUN = frozenset({*PLAN_KINDS, "change"})
 """Runs of these kinds have ids that no other ever has."""
@@ -21,13 +20,13 @@ IDS_OF_ONE_RUN = frozenset({*PLAN_KINDS, "change"})
 
 async def check_seal(request: CheckSeal) -> SealChecked:
     """Whether the app has sealed it, with the key that it has now or the one before."""
-    return SealChecked(is_own=has_seal(_settings().seal_keys, request.run, request.name, request.payload))
+    return SealChecked(is_own=has_seal(read_seal_settings().seal_keys, request.run, request.name, request.payload))
 
 
 async def seal_content(request: SealContent) -> ContentSealed:
     """Seal what a run hands to an entity, or to its next generation."""
     about = {**request.facts, "digest": request.digest}
-    return ContentSealed(seal=compute_seal(_settings().seal_key, request.target, request.name, about))
+    return ContentSealed(seal=compute_seal(read_seal_settings().seal_key, request.target, request.name, about))
 
 
 async def check_begin(client: df.DurableFunctionsClient, request: CheckBegin) -> SealChecked:
@@ -36,7 +35,7 @@ async def check_begin(client: df.DurableFunctionsClient, request: CheckBegin) ->
     The engine lets an ended run be started anew under its id: what it was given then is still as the app sealed it.
     """
     about = {**request.seal, "digest": request.digest}
-    if not has_seal(_settings().seal_keys, request.run, begin_name(request.orchestrator), about):
+    if not has_seal(read_seal_settings().seal_keys, request.run, begin_name(request.orchestrator), about):
         return SealChecked(is_own=False)
     until = request.seal.get("until")
     if until and datetime.fromisoformat(str(until)) < datetime.now(UTC):
@@ -56,15 +55,3 @@ async def _has_ended_before(client: df.DurableFunctionsClient, request: CheckBeg
     with suppress(SiteRecoveryError):
         return await is_pack_sealed(request.run)
     return False
-
-
-def _settings() -> SealSettings:
-    """The keys.
-
-    Raises:
-        Transient: there are none: a key vault is away.
-    """
-    try:
-        return SealSettings.from_environment(os.environ)
-    except WrongSettings as error:
-        raise Transient(str(error)) from error

@@ -91,6 +91,27 @@ def owed(as_json: Json = False) -> None:
 
 
 @app.command()
+def audit(
+    act: Annotated[str, typer.Option(help="Only these: declared, changed, withdrawn, refused, evidence-read ...")] = "",
+    person: Annotated[str, typer.Option(help="Only by this object id or name.")] = "",
+    since: Annotated[str, typer.Option(help="Not before, such as 2026-12-01T00:00:00Z.")] = "",
+    until: Annotated[str, typer.Option(help="Not after.")] = "",
+    top: Annotated[int, typer.Option(help="About how many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Who changed, was refused or read what."""
+    asked = {"act": act, "person": person, "since": since, "until": until, "top": str(top)}
+    answer = SESSION.connect().get("evidence/administration", **{name: one for name, one in asked.items() if one})
+    show(answer, views.acts_table(answer["value"]), as_json=as_json)
+    if as_json:
+        return
+    for error in answer["integrityErrors"]:
+        say(f"The log was changed: {error}")
+    if "nextLink" in answer:
+        say("There is more: give --top, or --until the oldest of these.")
+
+
+@app.command()
 def report(
     run: str,
     form: Annotated[str, typer.Option("--format", help="table, html or json.")] = "table",

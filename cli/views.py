@@ -205,3 +205,20 @@ def command_for(run: Mapping[str, Any], step: Mapping[str, Any]) -> str:
         plan = route.partition("/plans/")[2].partition("/")[0]
         return f"hcidr {verb} {plan}"
     return route or verb
+
+
+def acts_table(acts: Iterable[Mapping[str, Any]]) -> Table:
+    """Acts of administration, with what is known of each in a line."""
+
+    def row(act: Mapping[str, Any]) -> list[Any]:
+        times = f" x {act['count']}" if act["count"] > 1 else ""
+        who, facts = act["by"] or "nobody known", "; ".join(_facts_of(act["facts"]))
+        return [short_time(act["at"]), who, act["act"] + times, act["subject"], facts]
+
+    return table("Administration", ("AT", "WHO", "WHAT", "ABOUT", "FACTS"), map(row, acts))
+
+
+def _facts_of(facts: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in facts.items():
+        if value not in (None, "", []):
+            yield f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"

@@ -2,22 +2,25 @@
 
 1. Publish that persons are waited for, and wait: for approvals, a rejection, an abort, or the end of the time.
 2. Declare or withdraw the document, unless it has changed since; or start the run that was asked for.
-3. Publish how it ended.
+3. Publish how it ended, and have it written down as an act of administration.
 """
 
 from datetime import datetime
 from typing import Any
 
+from orchestrators.durable.administration import record_act
 from orchestrators.durable.cloud_events import publish_run_event
 from orchestrators.durable.decisions import Aborted, DecisionInbox
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now, show_status
 from orchestrators.run.approval import ApprovalRequest, NotApproved, collect_approvals, event_data_of
 from shared.errors import SiteRecoveryError
+from shared.evidence.administration import Act
 from shared.obstacle import Obstacle
 from shared.operations.contract import START_RUN
 from shared.operations.durable_names import DOCUMENTS
 from shared.operations.run_timeline import RunTimeline
 from shared.plans.versions import Declaration, DeclarationOutcome, DocumentChange
+from shared.recovery.document_acts import approvals_in_words, document_act
 from shared.recovery.guarded_change import GuardedChange
 from shared.recovery.outcome import Outcome
 from shared.recovery.timeline import bare_timeline
@@ -42,6 +45,7 @@ def change(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
         outcome = yield from _make(ctx, asked)
     times: dict[str, datetime] = {"began": began, "ended": now(ctx)}
     outcome = outcome.model_copy(update={"approvals": inbox.approvals, "findings": inbox.take_findings(), **times})
+    yield from record_act(ctx, _act_of(asked, outcome, now(ctx)))
     timeline = bare_timeline(asked.id, asked.subject, outcome)
     yield from _publish(ctx, asked, "finished", {"state": outcome.state, **outcome.facts}, timeline)
     return outcome.model_dump(mode="json")
@@ -62,7 +66,26 @@ def _make(ctx: Context, asked: GuardedChange) -> Steps[Outcome]:
     if result.outcome in {"conflict", "missing"}:
         conflict = Obstacle(code="changed-meanwhile", subject=asked.subject, detail=CHANGED_MEANWHILE)
         return Outcome(state="failed", kind=asked.kind, failures=(conflict,))
-    return Outcome(state="succeeded", kind=asked.kind, facts={"outcome": result.outcome, "etag": result.etag})
+    return Outcome(state="succeeded", kind=asked.kind, facts=result.model_dump(mode="json", exclude_defaults=True))
+
+
+def _act_of(asked: GuardedChange, outcome: Outcome, at: datetime) -> Act:
+    """What was done, or was not, with whom asked for it and whose approvals were there."""
+    if outcome.state == "succeeded" and asked.document is not None:
+        result = DeclarationOutcome.model_validate(outcome.facts)
+        if act := document_act(asked.document, result, at, outcome.approvals):
+            return act
+    is_started = outcome.state == "succeeded" and asked.start is not None
+    facts: dict[str, Any] = {"detail": asked.detail, "approvals": approvals_in_words(outcome.approvals)}
+    facts |= {"outcome": outcome.state, "codes": [one.code for one in (*outcome.problems, *outcome.failures)]}
+    return Act(
+        act="start-approved" if is_started else "change-not-made",
+        subject=asked.subject,
+        at=at,
+        by=asked.requested_by,
+        by_id=asked.requester_id,
+        facts=facts | ({"operation": asked.start.id} if asked.start else {}),
+    )
 
 
 def _publish(

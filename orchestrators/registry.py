@@ -22,6 +22,7 @@ from orchestrators.onboarding.replication import replication
 from orchestrators.onboarding.verify import verify
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.record_administration import record_administration
 from orchestrators.run.recovery_plan_mirror import mirror
 from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.drill import cleanup, drill
@@ -37,6 +38,7 @@ from shared.operations.durable_names import (
     PROVE_SOURCES_OFF,
     PUBLISH_EVENT,
     RECONCILE,
+    RECORD_ADMINISTRATION,
     SETTLE_OBLIGATION,
     WATCH_NODES,
 )
@@ -65,6 +67,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     PROVE_SOURCES_OFF: prove_sources,
     PUBLISH_EVENT: deliver,
     RECONCILE: reconcile,
+    RECORD_ADMINISTRATION: record_administration,
     SETTLE_OBLIGATION: settle_obligation,
     WATCH_NODES: watch_nodes,
 }

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shared.secret_commands import has_command_secret, in_quotes, without_command_secrets
 from shared.secret_formats import REDACTED, has_secret_format, without_formats, without_url_secrets
 from shared.secret_names import is_error_code, is_secret_name
 
@@ -50,18 +51,9 @@ _PAIR_BACK = re.compile(
     re.IGNORECASE,
 )
 _ELEMENT = re.compile(r"(?P<lead><(?:\w+:)?(?P<name>[\w.-]+)(?:\s[^<>]*)?>)(?P<value>[^<]+)(?=<|\Z)")
-_CALLS = re.compile(
-    r"""(?P<lead>\bConvertTo-SecureString[ \t]+(?:-(?:String|AsPlainText|Force)[ \t]+)*
-    |\bsshpass[ \t]+-p[ \t]*|\bnet[ \t]+user[ \t]+\S+[ \t]+(?!/)|\bidentified[ \t]+by[ \t]+|/(?:pass|pwd):
-    |\b(?:curl|wget|invoke-\w+)\b[^\n|;]{0,200}?[ \t](?:-u|--user|--proxy-user)[ =]+(?=[^\s:]+:)
-    |\b(?:mysql|mysqldump|sqlcmd|docker[ ]login|az[ ]login|psexec\S*|7z|unzip|keytool|winrs|plink|pscp)\b
-        [^\n|;]{0,200}?[ \t](?:-p|-P|--pass)[ \t]*
-    |Credential\(\s*["'][^"']*["']\s*,\s*)(?P<value>"[^"]*"|'[^']*'|[^\s;|]+)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _PROSE = re.compile(
     r"(?P<lead>\b(?:password|passwd|passphrase|passcode|pwd|secret|token|key|pin)\s+(?:(?:for|of)\s+\S+\s+)?"
-    r"(?:is|was|are|(?:has\s+been\s+|was\s+)?(?:re)?set\s+to)\s*:?\s+)(?P<value>\"[^\"]+\"|'[^']+'|[^\s\d_.,;:!]*(?:[\d_!]|[^\w\s]\w)\S*)",
+    r"(?:is|was|are|(?:has\s+been\s+|was\s+)?(?:re)?set\s+to)\s*:?\s+|\bpassword\s+for\s+\S+:\s+)(?P<value>\"[^\"]+\"|'[^']+'|[^\s\d_.,;:!]*(?:[\d_!]|[^\w\s]\w)\S*)",
     re.IGNORECASE,
 )
 
@@ -160,8 +152,8 @@ def _redact_prose(text: str) -> str:
         text = shape.sub(_redact_if_named, text)
     for shape in (_PAIR, _LABEL):
         text = _without_spans(text, [(one.start, one.end) for one in _find_values(text, shape)])
-    text = _CALLS.sub(lambda found: found["lead"] + _in_quotes(found["value"]), text)
-    text = _PROSE.sub(lambda found: found["lead"] + _in_quotes(found["value"]), text)
+    text = without_command_secrets(text)
+    text = _PROSE.sub(lambda found: found["lead"] + in_quotes(found["value"]), text)
     return without_formats(text)
 
 
@@ -172,6 +164,8 @@ def has_clear_secret(text: str, *, is_script: bool = False) -> bool:
         is_script: Whether it is code: there what is called so may be a variable, or a command that fetches it.
     """
     if has_secret_format(text) or any(shape.sub(_redact_if_named, text) != text for shape in (_PAIR_BACK, _ELEMENT)):
+        return True
+    if not is_script and has_command_secret(text):
         return True
     return any(not is_script or _is_literal(value, text) for value in find_named_values(text))
 
@@ -190,11 +184,6 @@ def _redact_if_named(found: re.Match[str]) -> str:
     if not is_secret_name(found["name"]) or not found["value"].strip():
         return found[0]
     return found["lead"] + REDACTED + (found.groupdict().get("tail") or "")
-
-
-def _in_quotes(value: str) -> str:
-    quote = value[0] if value[:1] in {'"', "'"} else ""
-    return f"{quote}{REDACTED}{quote}"
 
 
 def _without_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -31,6 +31,9 @@ QUERY_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     PREVIEW: {"type": "boolean", "description": "Say what it would do; start and change nothing. Needs Dr.Read."},
     "settled": {"type": "boolean"},
     "top": {"type": "integer", "minimum": 1, "maximum": 500},
+    "since": {"type": "string", "format": "date-time"},
+    "until": {"type": "string", "format": "date-time"},
+    "before": {"type": "integer", "minimum": 0},
 }
 """The query parameters that are no plain text."""
 PATH_SCHEMA: Mapping[str, Any] = {"type": "string", "minLength": 1, "pattern": "^[^/\\u0000-\\u001f\\u007f]+$"}

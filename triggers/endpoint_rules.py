@@ -31,6 +31,7 @@ class EndpointRules(NamedTuple):
         variants: By the last part of the path, where that is a parameter of few words.
         statuses: What it answers where nothing is wrong; 200 also to a preview.
         media_types: What it answers with.
+        is_evidence: Whether it answers with evidence: who reads that is written down.
     """
 
     role: str
@@ -41,6 +42,7 @@ class EndpointRules(NamedTuple):
     variants: Mapping[str, Variant] = {}
     statuses: tuple[int, ...] = (200,)
     media_types: tuple[str, ...] = ("application/json",)
+    is_evidence: bool = False
 
 
 class MoreRules(TypedDict, total=False):
@@ -52,3 +54,4 @@ class MoreRules(TypedDict, total=False):
     variants: Mapping[str, Variant]
     statuses: tuple[int, ...]
     media_types: tuple[str, ...]
+    is_evidence: bool

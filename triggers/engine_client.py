@@ -2,6 +2,9 @@
 
 import asyncio
 import inspect
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Any, cast
 
@@ -25,6 +28,20 @@ class BoundedClient:
 def bound_client(client: df.DurableFunctionsClient) -> df.DurableFunctionsClient:
     """The client, whose calls raise TimeoutError when the engine does not answer."""
     return cast("df.DurableFunctionsClient", BoundedClient(client))
+
+
+CONNECTION = ("taskHubName", "rpcBaseUrl", "requiredQueryStringParameters", "maxGrpcMessageSizeInBytes")
+"""What a client has to know of the engine to ask it for something."""
+
+
+@asynccontextmanager
+async def reopened_client(client: df.DurableFunctionsClient) -> AsyncIterator[df.DurableFunctionsClient]:
+    """A client like that of a request which is over: the worker closes each with its request."""
+    fresh = df.DurableFunctionsClient(json.dumps({name: getattr(client, name) for name in CONNECTION}))
+    try:
+        yield bound_client(fresh)
+    finally:
+        await fresh.close()
 
 
 def _bound_call(call: Any) -> Any:

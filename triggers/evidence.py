@@ -35,7 +35,7 @@ VERIFIER_CONTENT = Path(verify.__file__).read_bytes()
 @bp.function_name("get_evidence")
 @bp.route("operations/{id}/evidence", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", "format", media_types=("application/json", "application/zip"))
+@handle_for_role("Dr.Read", "format", media_types=("application/json", "application/zip"), is_evidence=True)
 async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The manifest of a run's evidence, and whether it holds; with `?format=zip` the pack itself.
 
@@ -67,7 +67,7 @@ async def get_evidence_key(req: func.HttpRequest, client: df.DurableFunctionsCli
 @bp.function_name("get_evidence_checkpoint")
 @bp.route("evidence/checkpoint", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", is_evidence=True)
 async def get_evidence_checkpoint(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """How long the log of heads is now, and with what it ends: kept elsewhere, it shows a log that was cut later."""
     return json_response(read_json(await make_checkpoint()))

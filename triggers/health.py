@@ -8,7 +8,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,14 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 from activities.durable_runs import schedule_own
 from activities.durable_state import read_entity
 from activities.evidence import find_store_obstacle
+from shared.evidence.administration import CAUGHT_UP, COUNTS_KEY, LATE, UNWRITTEN
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
 from shared.operations.holds import HOLDS_KEY, read_kept_holds
 from shared.operations.pacing import BEGINS_WITHIN
 from shared.operations.timer_looks import TimerLooks
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
+from triggers.gathered_acts import GATHERER
 from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, read_settings
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
 from triggers.timer_schedule import find_silent_since
@@ -171,11 +173,12 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     503 with the likely cause when the engine does not.
     """
     outage, obstacle = await asyncio.gather(PROBE.find_trouble(client), STORE_PROBE.find_obstacle())
-    counts, holds = {}, list[dict[str, Any]]()
+    counts, records, holds = {}, {}, list[dict[str, Any]]()
     if outage is None:
         try:
             async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
                 counts = await read_entity(client, EVENT_COUNTS, "events")
+                records = await read_entity(client, EVENT_COUNTS, COUNTS_KEY)
                 holds = await _read_holds(client, PROBE.at)
         except ENGINE_FAILURES as error:
             outage = _likely_cause(error)
@@ -186,6 +189,7 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
     seen: dict[str, Any] = {"events": counts, "holds": holds, "evidenceStore": store, "door": read_settings().door}
     seen["allowedScopes"] = read_settings().allowed_scopes or None
+    seen["administration"] = _records_view(records) | GATHERER.waiting
     seen |= _last_look_of(PROBE.looks)
     status = "degraded" if is_degraded else "ok"
     return json_response({"status": status, "release": PROBE.release, **checks, **seen})
@@ -195,6 +199,12 @@ async def _read_holds(client: df.DurableFunctionsClient, at: datetime | None) ->
     """What is on hold, without what was over when the engine answered last: a probe must not change anything."""
     kept_holds = read_kept_holds(await read_entity(client, HOLDS, HOLDS_KEY))
     return [hold.to_view() for hold in kept_holds if at is None or not hold.is_over(at)]
+
+
+def _records_view(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many records of acts of administration wait for the evidence store, and how many were given up."""
+    given_up = counts.get(UNWRITTEN, 0)
+    return {"late": counts.get(LATE, 0) - counts.get(CAUGHT_UP, 0) - given_up, "unwritten": given_up}
 
 
 def _last_look_of(looks: TimerLooks) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from triggers.endpoint_rules import EndpointRules, MoreRules
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
 from triggers.fair_looks import TooManyRequests, turn_of
+from triggers.gathered_acts import GATHERER, AnsweredRequest
 from triggers.pacing import ASK_AGAIN_AFTER
 from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_preview
 from triggers.request_span import request_span
@@ -105,6 +106,7 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
             is_preview = PREVIEW in parameters and wants_preview(req)
             only_looks = is_preview or req.method == "GET"
             looks = ONLY_LOOKS.set(only_looks)
+            caller, code = None, ""
             with request_span(req, handler.__name__) as note_answer:
                 try:
                     caller = caller_of(req)
@@ -114,10 +116,14 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
                     async with turn_of(caller) if only_looks else nullcontext():
                         response = await handler(req, bound_client(client))
                 except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
-                    response = problem_response(_http_problem_of(error, req))
+                    problem = _http_problem_of(error, req)
+                    response, code = problem_response(problem), str(problem.extras.get("code", problem.title))
                 finally:
                     ONLY_LOOKS.reset(looks)
                 note_answer(response.status_code)
+            names = tuple(req.route_params.values())
+            answered = AnsweredRequest(handler.__name__, rules, names, caller, response.status_code, code)
+            GATHERER.note(client, answered)
             return _with_safe_headers(response)
 
         guarded_handler.__dict__["rules"] = rules  # wrappers take it over, as functools.wraps does

@@ -81,7 +81,7 @@ async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient
 @bp.function_name("get_report")
 @bp.route("operations/{id}/report", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", "format", media_types=("text/html", "application/json", "text/plain"))
+@handle_for_role("Dr.Read", "format", media_types=("text/html", "application/json", "text/plain"), is_evidence=True)
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table."""
     wanted_format = read_choice(req, "format", FORMATS)

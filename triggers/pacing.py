@@ -21,3 +21,6 @@ HEALTH_KEPT = timedelta(seconds=10)
 """How long an answer about the engine's health holds, so that many probes cost no more than one."""
 TERMINATION_WITHIN = timedelta(minutes=5)
 """How long the engine may take to end a drill that is left, before the failover that waits for its VMs gives up."""
+GATHERED_AT_LEAST, HANDED_OVER_EVERY = timedelta(seconds=10), timedelta(minutes=5)
+"""How long refusals and reads of evidence are gathered after the first, and between two entries of the log for them: a
+process that dies loses seconds in quiet times, and no flood makes more than twelve entries an hour."""

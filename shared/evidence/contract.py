@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.activity import Activity
+from shared.activity import Activity, Nothing
+from shared.evidence.administration import AdministrationRecord
 from shared.evidence.chain import EvidenceEntry
 from shared.messages import Message
 
@@ -79,6 +80,35 @@ class SealLostPack(Message):
     facts: dict[str, Any]
 
 
+class LogEndRead(Message):
+    """How long the log of heads is; not kept: there is no store."""
+
+    size: int = 0
+    kept: bool = True
+
+
+class LogActs(Message):
+    """Write acts of administration into the log of heads.
+
+    Attributes:
+        after: How long the log was before the first try; what is there once more is not written again.
+        unsigned: Why it is not to be signed; empty: it is.
+    """
+
+    record: AdministrationRecord
+    after: int
+    unsigned: str = ""
+
+
+class ActsLogged(Message):
+    """Under which number they stand in the log; not kept: there is no store any more."""
+
+    entry: int = 0
+    kept: bool = True
+
+
 WRITE_RECORDS = Activity("write_evidence_records", WriteRecords, RecordsWritten)
 SEAL_PACK = Activity("seal_evidence_pack", SealPack, PackSealed)
 SEAL_LOST_PACK = Activity("seal_lost_evidence_pack", SealLostPack, PackSealed)
+READ_LOG_END = Activity("read_end_of_evidence_log", Nothing, LogEndRead)
+LOG_ACTS = Activity("log_acts_of_administration", LogActs, ActsLogged)

@@ -2,11 +2,12 @@
 
 An entry is `heads/00000001.json` and so on, canonical JSON: {seq, previous, kind: "pack", at, pack, head, records,
 manifest}, with `key` and `signature`, or with `unsigned`: why it has none. The pack has a copy, `log-entry.json`.
+Entries of the kind "administration" stand between them: see `administration`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from shared.evidence.verify import ENTRY_NAME, FIRST_ENTRY_PREVIOUS, entry_name, read_json, sha256_of
 
@@ -23,6 +24,16 @@ class LogEnd(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """As a manifest says it."""
         return {"size": self.size, "head": self.head}
+
+
+class Loggable(Protocol):
+    """What an entry of the log can vouch for."""
+
+    def is_in(self, content: bytes) -> bool:
+        """Whether an entry is of this very thing."""
+
+    def to_statement(self, end: LogEnd, at: datetime) -> dict[str, Any]:
+        """The entry after this end of the log, before it is signed."""
 
 
 class SealedPack(NamedTuple):

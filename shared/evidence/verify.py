@@ -8,8 +8,9 @@ the operation, in the event of its end, in a ticket. FILE of --key is the app's 
 pack has to be signed with it. Without HEAD and key the pack is only held against itself, and whoever made all of it
 anew is not noticed.
 
-FOLDER is a copy of the whole store: its log of heads has to be whole, and each pack that it names has to be there. A
-checkpoint that was kept elsewhere shows whether the log was cut or exchanged since.
+FOLDER is a copy of the whole store: its log of heads has to be whole, and each pack that it names has to be there. The
+log has acts of administration, too, which are counted. A checkpoint that was kept elsewhere shows whether the log was
+cut or exchanged since.
 
 This file needs no other, and a pack may have been made by an enemy: nothing in it is believed before it was checked.
 
@@ -43,14 +44,22 @@ WITHOUT_HEAD = "Give the HEAD that was told elsewhere, too: a pack that was made
 LARGEST_INTEGER = 2**53 - 1
 """Up to here every reader of JSON has the same integer; a larger one counts as what ECMAScript makes of it."""
 LARGEST_DOUBLE = sys.float_info.max
-LARGEST_FILE, LARGEST_PACK, MOST_FILES = 32 * 2**20, 512 * 2**20, 100_000
-"""Bytes, bytes and files: what is larger is not read."""
+LARGEST_FILE, LARGEST_PACK, MOST_FILES, MOST_ENTRIES = 32 * 2**20, 512 * 2**20, 100_000, 1_000_000
+"""Bytes, bytes, files, and files of a log: what is larger is not read."""
+MOST_SHOWN = 20
+"""Kinds of acts that a summary names."""
 
 
 ENTRY_NAME = re.compile(r"heads/([0-9]{8})\.json")
-ENTRY_MEMBERS = {"seq": int, "previous": str, "kind": str, "at": str, "pack": str, "head": str, "records": int}
-ENTRY_MEMBERS |= {"manifest": str}
-"""Of each entry of the log, besides either `key` and `signature`, or `unsigned`: why it is not signed."""
+COMMON_MEMBERS = {"seq": int, "previous": str, "kind": str, "at": str}
+ENTRY_MEMBERS: Mapping[str, Mapping[str, type]] = {
+    "pack": COMMON_MEMBERS | {"pack": str, "head": str, "records": int, "manifest": str},
+    "administration": COMMON_MEMBERS | {"id": str, "tenant": str, "acts": list, "leftOut": int},
+}
+"""Of each entry of the log, by its kind, besides either `key` and `signature`, or `unsigned`: why it is not signed."""
+ACT_MEMBERS = {"act": str, "subject": str, "at": str, "until": str, "count": int, "by": str, "byId": str, "facts": dict}
+"""Of each act of administration: what a person did to the app, was refused, or read."""
+ACT_NAME = re.compile(r"[a-z]{1,20}(?:-[a-z]{1,20}){0,4}")
 CHECKPOINT_MEMBERS = {"kind": str, "size": int, "digest": str, "at": str}
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,199}")
 
@@ -347,6 +356,9 @@ def _check_own_entry(
         yield flaw
         return
     entry = read_json(files[LOG_ENTRY])
+    if entry["kind"] != "pack":
+        yield "is not of this pack"
+        return
     last = sha256_of(files[names[-1]]) if names else ""
     facts = (manifest.get("pack"), last, len(names), sha256_of(files[MANIFEST]))
     if tuple(entry[name] for name in ("pack", "head", "records", "manifest")) != facts:
@@ -553,7 +565,7 @@ def find_log_flaws(
 
 
 def _follow_log(entries: Mapping[str, bytes], vouched: int, keys: Sequence[PublicKey]) -> Iterator[PackFlaw]:
-    previous, seq, packs = FIRST_ENTRY_PREVIOUS, 0, set[str]()
+    previous, seq, named = FIRST_ENTRY_PREVIOUS, 0, set[str]()
     for name in sorted(entries):
         parts, content = ENTRY_NAME.fullmatch(name), entries[name]
         if parts is None:
@@ -568,32 +580,71 @@ def _follow_log(entries: Mapping[str, bytes], vouched: int, keys: Sequence[Publi
             yield PackFlaw(name, flaw)
         elif (entry["seq"], entry["previous"]) != (seq, previous):
             yield PackFlaw(name, "does not follow the entry before it")
-        elif entry["pack"] in packs:
-            yield PackFlaw(name, f"names {entry['pack']} once more")
+        elif _named_by(entry) in named:
+            yield PackFlaw(name, f"names {_named_by(entry)} once more")
         else:
-            packs.add(entry["pack"])
+            named.add(_named_by(entry))
         previous = sha256_of(content)
 
 
 def _find_entry_flaw(content: bytes, keys: Sequence[PublicKey]) -> str:
     """What is wrong with an entry by itself; empty when nothing is."""
     entry = _parse_json(content)
-    if entry is None or not _has_members(entry, ENTRY_MEMBERS) or entry["kind"] != "pack":
+    kind = entry.get("kind") if entry else None
+    if entry is None or not isinstance(kind, str) or not _has_members(entry, ENTRY_MEMBERS.get(kind, {})):
         return "is no entry of the log"
     if not _is_canonical(content, entry):
         return "is not written as RFC 8785 says: others may read something else"
-    if entry["seq"] < 1 or not RUN_NAME.fullmatch(entry["pack"]) or entry["pack"] == LOG:
+    if entry["seq"] < 1 or not RUN_NAME.fullmatch(_named_by(entry)) or _named_by(entry) == LOG:
         return "names no run"
+    if kind == "administration" and not _has_acts(entry):
+        return "names no acts of administration"
     return _find_signature_flaw(entry, keys)
+
+
+def _named_by(entry: Mapping[str, Any]) -> str:
+    """The run that an entry is of: the one whose pack it names, or that has written it."""
+    return str(entry["pack"] if entry["kind"] == "pack" else entry["id"])
+
+
+def _has_acts(entry: Mapping[str, Any]) -> bool:
+    """Whether it says of each act what all say, and nothing else."""
+    return entry["leftOut"] >= 0 and bool(entry["acts"]) and all(map(_is_act, entry["acts"]))
+
+
+def _is_act(act: Any) -> bool:
+    if not isinstance(act, dict) or act.keys() != ACT_MEMBERS.keys():
+        return False
+    is_whole = all(type(act[name]) is kind for name, kind in ACT_MEMBERS.items())
+    return is_whole and act["count"] >= 1 and ACT_NAME.fullmatch(act["act"]) is not None
+
+
+def read_administration(content: bytes) -> dict[str, Any]:
+    """An entry of administration, whose signature was not looked at; empty when it is none."""
+    entry = {} if _find_entry_flaw(content, ()) else read_json(content)
+    return entry if entry.get("kind") == "administration" else {}
+
+
+def describe_administration(entries: Mapping[str, bytes]) -> str:
+    """How many acts of which kind a log has, and by how many persons; empty when it has none."""
+    found = [entry for content in entries.values() if (entry := read_administration(content))]
+    acts = [act for entry in found for act in entry["acts"]]
+    counts: dict[str, int] = {}
+    for act in acts:
+        counts[act["act"]] = counts.get(act["act"], 0) + act["count"]
+    persons = len({act["byId"] for act in acts if act["byId"]})
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())[:MOST_SHOWN])
+    left_out = sum(entry["leftOut"] for entry in found)
+    more = f"; {left_out} more requests are counted without who sent them" if left_out else ""
+    return f"{len(found)} of them of administration: {kinds}, by {persons} known persons{more}" if found else ""
 
 
 def _has_members(statement: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
     """Whether it has just these members, and either a signature or the reason why it has none."""
     rest = statement.keys() - wanted.keys()
     is_whole = all(type(statement.get(name)) is kind for name, kind in wanted.items())
-    return (
-        is_whole and rest in ({"key", "signature"}, {"unsigned"}) and all(type(statement[one]) is str for one in rest)
-    )
+    is_signed_or_not = rest in ({"key", "signature"}, {"unsigned"})
+    return bool(wanted) and is_whole and is_signed_or_not and all(type(statement[one]) is str for one in rest)
 
 
 def _find_checkpoint_flaw(
@@ -620,21 +671,37 @@ def check_log(
         OSError: it cannot be read.
         UnreadablePack: the log is not safe to read.
     """
+    entries = load_log(store)
+    return _check_entries(store, entries, checkpoint, keys), len(entries)
+
+
+def load_log(store: Path) -> dict[str, bytes]:
+    """The entries of a store's log by name.
+
+    Raises:
+        OSError: it cannot be read.
+        UnreadablePack: it is not there, or not safe to read.
+    """
     if not (store / LOG).is_dir() or (store / LOG).is_symlink():
         raise UnreadablePack("it has no log of heads")
-    entries = {f"{LOG}/{name}": content for name, content in _load_folder(store / LOG).items()}
+    return {f"{LOG}/{name}": content for name, content in _load_folder(store / LOG, MOST_ENTRIES).items()}
+
+
+def _check_entries(
+    store: Path, entries: Mapping[str, bytes], checkpoint: Mapping[str, Any] | None, keys: Sequence[PublicKey]
+) -> list[PackFlaw]:
     found = find_log_flaws(entries, checkpoint, keys)
     named = set()
     for content in entries.values():
-        if not _find_entry_flaw(content, ()):
-            entry = read_json(content)
+        entry = {} if _find_entry_flaw(content, ()) else read_json(content)
+        if entry.get("kind") == "pack":
             named.add(entry["pack"])
             found += [
                 PackFlaw(f"{entry['pack']}/{one.file}", one.detail) for one in _check_logged(store, entry, content)
             ]
             found += _check_log_before(store, entry, entries)
     sealed = {path.parent.name for path in store.glob(f"*/{MANIFEST}")}
-    return found + [PackFlaw(name, "is sealed, and not in the log") for name in sorted(sealed - named)], len(entries)
+    return found + [PackFlaw(name, "is sealed, and not in the log") for name in sorted(sealed - named)]
 
 
 def _check_logged(store: Path, entry: Mapping[str, Any], content: bytes) -> list[PackFlaw]:
@@ -673,7 +740,7 @@ def load_pack(place: Path) -> dict[str, bytes]:
     return _load_folder(place) if place.is_dir() else _load_zip(place)
 
 
-def _load_folder(place: Path) -> dict[str, bytes]:
+def _load_folder(place: Path, most: int = MOST_FILES) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     room = LARGEST_PACK
     for path in place.rglob("*"):
@@ -682,7 +749,7 @@ def _load_folder(place: Path) -> dict[str, bytes]:
         name = path.relative_to(place).as_posix()
         if path.is_symlink() or not path.is_file():
             raise UnreadablePack(f"{name} is no file")
-        _require_room(name, len(files), path.stat().st_size, room)
+        _require_room(name, len(files), path.stat().st_size, room, most)
         files[name] = path.read_bytes()
         room -= len(files[name])
     return files
@@ -711,9 +778,10 @@ def _load_zip(place: Path) -> dict[str, bytes]:
     return files
 
 
-def _require_room(name: str, files: int, size: int, room: int) -> None:
-    if files >= MOST_FILES or size > min(LARGEST_FILE, room):
-        raise UnreadablePack(f"{name}: a pack has {LARGEST_FILE:,} bytes a file and {LARGEST_PACK:,} in all at most")
+def _require_room(name: str, files: int, size: int, room: int, most: int = MOST_FILES) -> None:
+    if files >= most or size > min(LARGEST_FILE, room):
+        limits = f"{LARGEST_FILE:,} bytes a file, {LARGEST_PACK:,} in all, and {most:,} files"
+        raise UnreadablePack(f"{name}: what is checked has {limits} at most")
 
 
 # 6. The command
@@ -752,10 +820,13 @@ def _check_one(options: argparse.Namespace) -> int:
 
 def _check_all(options: argparse.Namespace) -> int:
     checkpoint = _read_json_file(options.checkpoint) if options.checkpoint else None
-    found, entries = check_log(Path(options.log), checkpoint, _load_keys(options.key))
+    entries = load_log(Path(options.log))
+    found = _check_entries(Path(options.log), entries, checkpoint, _load_keys(options.key))
     for flaw in found:
         print(printable(f"{flaw.file}: {flaw.detail}"))  # noqa: T201 - a command
-    print(f"{entries} entries, {'the log and its packs are' if not found else 'NOT'} whole")  # noqa: T201 - a command
+    print(f"{len(entries)} entries, {'the log and its packs are' if not found else 'NOT'} whole")  # noqa: T201 - a command
+    if not found and (summary := describe_administration(entries)):
+        print(printable(summary))  # noqa: T201 - a command
     for wanted, option in ((options.key, "--key"), (options.checkpoint, "--checkpoint")):
         if not found and not wanted:
             print(f"Give {option}, too: a log that was made anew, or cut at its end, looks like this.")  # noqa: T201 - a command

@@ -11,6 +11,7 @@ DECLARE_DOCUMENT = "declare_document"
 PROVE_SOURCES_OFF = "prove_sources_off"
 PUBLISH_EVENT = "publish_event"
 RECONCILE = "reconcile"
+RECORD_ADMINISTRATION = "record_administration"
 SETTLE_OBLIGATION = "settle_obligation"
 WATCH_NODES = "watch_nodes"
 

@@ -26,3 +26,5 @@ OPERATION_BEGINS_WITHIN = timedelta(days=1)
 """After it was asked for: a failover that nobody expects any more does not begin when an engine is back after days."""
 BEGINS_WITHIN = timedelta(hours=1)
 """A short run that a request waits for begins in seconds; one that somebody sends again later is done no more."""
+RECORD_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 15, 30, 60)), *[timedelta(hours=4)] * 84)
+"""Between the tries of acts of administration that the evidence store does not take: for two weeks in all."""

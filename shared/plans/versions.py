@@ -103,10 +103,18 @@ class Declaration(DocumentChange):
 
 
 class DeclarationOutcome(Message):
-    """What became of a declaration; `etag` is the one that holds now, empty without a document."""
+    """What became of a declaration.
+
+    Attributes:
+        etag: That holds now; empty without a document.
+        digest_before: Of the document as it was, where it is other than before; empty without one.
+        changed_fields: Those that are other than before.
+    """
 
     outcome: str
     etag: str = ""
+    digest_before: str = ""
+    changed_fields: tuple[str, ...] = ()
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,7 +139,7 @@ def declare_document(
     made = (declaration.at, declaration.by, declaration.by_id, declaration.digest)
     was_made = newest and (newest.declared_at, newest.declared_by, newest.declared_by_id, newest.digest) == made
     if current and was_made:
-        return current, DeclarationOutcome(outcome="changed" if current.version > 1 else "created", etag=current.etag)
+        return current, _outcome_of_newest(current)
     if conflict := _check_precondition(current, declaration):
         return current, conflict
     if current and current.digest == declaration.digest:
@@ -148,7 +156,15 @@ def declare_document(
     )
     history = (*(current.history if current else ()), new_version)[-VERSIONS_KEPT:]
     fresh = VersionedDocument(document=declaration.document, version=number, digest=declaration.digest, history=history)
-    return fresh, DeclarationOutcome(outcome="changed" if current else "created", etag=fresh.etag)
+    return fresh, _outcome_of_newest(fresh)
+
+
+def _outcome_of_newest(made: VersionedDocument) -> DeclarationOutcome:
+    """What became of the declaration that made the newest version."""
+    before = made.history[-2].digest if len(made.history) > 1 else ""
+    changed = made.history[-1].changed_fields
+    outcome = "changed" if made.version > 1 else "created"
+    return DeclarationOutcome(outcome=outcome, etag=made.etag, digest_before=before, changed_fields=changed)
 
 
 def withdraw_document(
@@ -159,4 +175,4 @@ def withdraw_document(
         return None, DeclarationOutcome(outcome="missing")
     if conflict := _check_precondition(current, declaration):
         return current, conflict
-    return None, DeclarationOutcome(outcome="removed")
+    return None, DeclarationOutcome(outcome="removed", digest_before=current.digest if current else "")

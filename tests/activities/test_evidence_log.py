@@ -15,6 +15,7 @@ from activities.evidence import seal_lost_pack, seal_pack, write_records
 from activities.evidence_log import make_checkpoint
 from shared.azure.clients import close_azure
 from shared.azure.evidence_key import UNUSABLE, open_signing_key
+from shared.azure.evidence_store import EvidenceFolder
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.evidence.chain import FIRST_PREVIOUS, EvidenceEntry
 from shared.evidence.contract import PackSealed, SealLostPack, SealPack, WriteRecords
@@ -89,6 +90,41 @@ async def test_twenty_runs_that_end_at_once_are_one_line(store: Path) -> None:
     assert sorted({one.entry for one in sealed}) == list(range(1, 21))
     assert sealed[:20] == sealed[20:]
     assert check_log(store, None, [KEY.public]) == ([], 20)
+
+
+async def test_a_list_that_leaves_out_what_was_written_meanwhile_hides_nothing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await request_of("drill-2")
+    await seal("drill-1")
+    first = await seal_pack(request)
+    await seal("drill-3")
+    listed = EvidenceFolder.list_names
+
+    async def list_some(self: EvidenceFolder, prefix: str) -> list[str]:
+        return [name for name in await listed(self, prefix) if not name.endswith("00000002.json")]
+
+    monkeypatch.setattr(EvidenceFolder, "list_names", list_some)
+    assert await seal_pack(request) == first
+    assert read_json(await make_checkpoint())["size"] == 3
+    assert check_log(store, None, [KEY.public]) == ([], 3)
+
+
+async def test_an_entry_that_somebody_planted_far_away_is_not_looked_for_one_by_one(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seal("drill-1")
+    (store / "heads" / "09999999.json").write_text("{}")
+    reads: list[str] = []
+    read = EvidenceFolder.read_file
+
+    async def note_read(self: EvidenceFolder, name: str) -> bytes | None:
+        reads.append(name)
+        return await read(self, name)
+
+    monkeypatch.setattr(EvidenceFolder, "read_file", note_read)
+    await seal("drill-2")
+    assert len(reads) < 50
 
 
 async def test_without_a_key_entries_say_so(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

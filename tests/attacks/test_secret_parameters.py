@@ -46,11 +46,9 @@ def test_a_parameter_that_is_called_a_secret_is_refused_in_clear(name: str) -> N
 
 @pytest.mark.parametrize("shape", TEXTS, ids=lambda shape: str(shape.given)[:40])
 def test_a_value_that_looks_like_a_secret_is_refused(shape: Shape) -> None:
-    hard = ("the key is ", "sshpass", "net user", "curl", "mysql", "cmdkey", "the password", "password for", "IDENT")
-    if any(shape.given.startswith(word) or word in shape.given for word in hard) or "ConvertTo" in shape.given:
-        pytest.skip("a sentence or a command line: redacted where it is kept, and no value that a parameter has")
-    if "NetworkCredential" in shape.given or "Basic" in shape.given or "Bearer" in shape.given:
-        pytest.skip("the same")
+    sentences = ("the key is ", "the password", "password for", "Password for", "Basic ", "Bearer ")
+    if any(sentence in shape.given for sentence in sentences):
+        pytest.skip("a sentence or a header: redacted where it is kept, and no value that a parameter has")
     assert ("parameters.Text", "parameter_secret") in faults_of_hook(parameters={"Text": shape.given})
 
 

@@ -240,3 +240,30 @@ def test_nothing_that_others_wrote_moves_the_cursor(fake: Fake, call: Callable[.
 def test_json_is_the_answer_as_it_is(fake: Fake, call: Callable[..., Result]) -> None:
     fake.says("GET", "sites", {"value": [{"name": "hci-01", "health": {"state": "healthy"}}]})
     assert json.loads(call("sites", "--json").output)["value"][0]["name"] == "hci-01"
+
+
+ACT = {
+    "entry": 7,
+    "signed": True,
+    "act": "refused",
+    "subject": "put_plan",
+    "at": "2026-12-01T03:00:00+00:00",
+    "count": 40,
+}
+ACT |= {
+    "until": "2026-12-01T03:04:00+00:00",
+    "by": "eve\x1b[2J",
+    "byId": "e",
+    "facts": {"status": 403, "names": ["payroll"]},
+}
+
+
+def test_acts_of_administration_are_listed_as_they_were_asked_for(fake: Fake, call: Callable[..., Result]) -> None:
+    page = {"value": [ACT], "integrityErrors": ["heads/00000003.json is missing"], "nextLink": "/x"}
+    fake.says("GET", "evidence/administration?act=refused&person=eve&top=50", page)
+    shown = call("audit", "--act", "refused", "--person", "eve").output
+    for text in ("refused x 40", "put_plan", "status: 403", "00000003.json is missing", "more"):
+        assert text in shown
+    assert "\x1b[2J" not in shown
+    fake.says("GET", "evidence/administration?top=50", page)
+    assert json.loads(call("audit", "--json").output) == page

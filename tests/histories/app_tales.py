@@ -7,8 +7,10 @@ from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
+from orchestrators.record_administration import record_administration
 from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
+from shared.evidence.administration import Act, AdministrationRecord
 from shared.operations.contract import PublishEvent
 from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
 from shared.operations.lost_runs import LostRun
@@ -96,6 +98,17 @@ def sources_proven() -> Result:
     bench.azure.on_premises.source("sql").state = "Running"
     check = SourceCheck(id=INSTANCE, plan="payroll", vms=tuple(ORDER), home=HOME, owner="failover-1")
     return bench.driver.run(prove_sources, check.model_dump(mode="json"), INSTANCE)
+
+
+def administration_recorded() -> Result:
+    """The store is away for half an hour."""
+    bench = Bench()
+    bench.azure.evidence.is_away = True
+    back = bench.azure.clock.now + timedelta(minutes=30)
+    bench.azure.clock.watchers.append(lambda now: setattr(bench.azure.evidence, "is_away", now < back))
+    act = Act(act="withdrawn", subject="plans/payroll", at=bench.azure.clock.now, by="ann", facts={"digest": ""})
+    record = AdministrationRecord(id=INSTANCE, acts=(act,))
+    return bench.driver.run(record_administration, record.model_dump(mode="json"), INSTANCE)
 
 
 def delivered() -> Result:

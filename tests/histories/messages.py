@@ -18,6 +18,7 @@ from orchestrators.durable.entities import REGISTERED
 from orchestrators.registry import ORCHESTRATORS
 from orchestrators.verbs.source_power import SourceCheck
 from shared.activity import Activity
+from shared.evidence.administration import AdministrationRecord
 from shared.healing.repair import Repair
 from shared.onboarding.preparation import PrepareOrder
 from shared.operations.contract import PublishEvent
@@ -52,6 +53,7 @@ INPUTS: Mapping[str, Any] = dict.fromkeys(ORCHESTRATORS, Operation) | {
     "prove_sources_off": SourceCheck,
     "publish_event": PublishEvent,
     "reconcile": None,
+    "record_administration": AdministrationRecord,
     "repair": Repair,
     "replication": ReplicationOrder,
     "verify": SiteOperation,

@@ -23,6 +23,7 @@ from orchestrators.onboarding.replication import replication
 from orchestrators.onboarding.verify import verify
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.record_administration import record_administration
 from orchestrators.run.recovery_plan_mirror import mirror
 from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.drill import cleanup, drill
@@ -41,6 +42,7 @@ from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
 from tests.histories.app_tales import (
     INSTANCE,
+    administration_recorded,
     declared,
     delivered,
     health_checked,
@@ -241,4 +243,5 @@ TALES: Mapping[str, Tale] = {
     "watch-nodes": Tale(watch_nodes, nodes_watched),
     "prove-sources": Tale(prove_sources, sources_proven),
     "deliver": Tale(deliver, delivered),
+    "record-administration": Tale(record_administration, administration_recorded),
 }

@@ -41,6 +41,7 @@ WITHOUT_ENGINE: Mapping[str, int] = {
     "get_evidence_key": 404,
     "get_evidence_checkpoint": 409,
     "get_openapi": 200,
+    "list_administration": 409,
 }
 """Functions that ask nothing of the engine, and what they answer."""
 

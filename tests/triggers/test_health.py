@@ -21,6 +21,7 @@ from tests.people import let_people_sign_in, signed_in
 from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
+from triggers.gathered_acts import ActGatherer
 from triggers.health import EngineProbe, StoreProbe
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
 
@@ -86,12 +87,15 @@ async def test_an_app_without_a_store_is_well_and_says_so(monkeypatch: pytest.Mo
 
 async def test_an_engine_that_answers_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", "Dr.Read")
-    hub = Hub(runs_get(COMPLETED), entities={"@event_counts@events": {"duplicate": 2}})
-    answer = await HEALTH.answer(hub)
+    monkeypatch.setattr(triggers.health, "GATHERER", ActGatherer())
+    records = {"late": 5, "caughtUp": 2, "unwritten": 1}
+    entities = {"@event_counts@events": {"duplicate": 2}, "@event_counts@administration": records}
+    answer = await HEALTH.answer(Hub(runs_get(COMPLETED), entities=entities))
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
     counts: dict[str, Any] = {"events": {"duplicate": 2}, "holds": [], "evidenceStore": None, "release": ""}
     counts |= {"door": "keys", "allowedScopes": None}
+    counts["administration"] = {"late": 2, "unwritten": 1, "gathered": 0, "leftOut": 0}
     assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 
 

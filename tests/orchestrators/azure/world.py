@@ -110,5 +110,7 @@ class FakeAzure:
             evidence.WRITE_RECORDS: self.evidence.write_records,
             evidence.SEAL_PACK: self.evidence.seal_pack,
             evidence.SEAL_LOST_PACK: self.evidence.seal_lost_pack,
+            evidence.READ_LOG_END: self.evidence.read_log_end,
+            evidence.LOG_ACTS: self.evidence.log_acts,
             operations.READ_LOST_RUNS: self.runs.read_lost_runs,
         }
