@@ -21,8 +21,9 @@ param evidenceRedundancy string = 'Standard_ZRS'
 param runRetentionDays int = 90
 @description('App roles of callers who come with a function key, separated by commas; of no effect with authClientId.')
 param keyRoles string = 'Dr.Read'
-@description('ARM ids, separated by commas, of all that the app may work in; empty: wherever its identity may.')
-param allowedScopes string = ''
+@description('ARM ids, separated by commas, of all that the app may work in; *: wherever its identity may.')
+@minLength(1)
+param allowedScopes string
 @description('NCRONTAB expression of the timer, in UTC.')
 param reconcileSchedule string = '0 */5 * * * *'
 @description('Whether to subscribe to failed extensions of Arc machines. Azure refuses it until the code is there: false at first, true once the package is deployed.')

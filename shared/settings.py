@@ -46,6 +46,14 @@ def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     return roles
 
 
+ANYWHERE = "*"
+"""As the allowed scopes: wherever the identity may, and somebody has decided so."""
+
+
+def _split_scopes(value: object) -> object:
+    return () if isinstance(value, str) and value.strip() == ANYWHERE else _split_list(value)
+
+
 def _split_list(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
@@ -160,7 +168,7 @@ class AzureSettings(EnvironmentSettings):
     evidence_key: Annotated[str, AfterValidator(_check_key)] | None = Field(None, alias="EVIDENCE_KEY")
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
-    allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(check_scopes)] = Field(
+    allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_scopes), AfterValidator(check_scopes)] = Field(
         (), alias="ALLOWED_SCOPES"
     )
 

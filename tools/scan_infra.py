@@ -24,6 +24,7 @@ SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTempl
 PLACE = Place("00000000-0000-0000-0000-000000000001", "rg-site-recovery")
 _WHOLE = {
     "environmentName": "prod",
+    "allowedScopes": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dr-vault",
     "authClientId": "00000000-0000-0000-0000-000000000002",
     "alertEmails": "dr@example.com",
 }

@@ -20,7 +20,8 @@ def read_template(name: str) -> dict[str, Any]:
 
 
 def deploy_main(**parameters: Any) -> Deployment:
-    return Deployment(read_template("main"), {"environmentName": "prod", **parameters}, HERE, known_to_azure)
+    needed = {"environmentName": "prod", "allowedScopes": f"/subscriptions/{SUBSCRIPTION}"}
+    return Deployment(read_template("main"), needed | parameters, HERE, known_to_azure)
 
 
 def deploy_roles(subscription: str = SUBSCRIPTION, **parameters: Any) -> Deployment:

@@ -123,7 +123,13 @@ def test_the_storage_accounts_are_taken_and_what_is_not_known_is_listed(bare: La
     """Each type that the lab refuses as not simulated is in the page, and no other."""
     place = Place(SUBSCRIPTION, "rg-dr")
     template = deploy_main().template
-    whole = {"environmentName": "prod", "network": "private", "privateApp": True, "subscribeToFailures": True}
+    whole = {
+        "environmentName": "prod",
+        "allowedScopes": "*",
+        "network": "private",
+        "privateApp": True,
+        "subscribeToFailures": True,
+    }
     resources = Deployment(template, {**whole, "alertEmails": "a@x.org"}, place, known_to_azure).resources
     statuses: dict[str, set[int]] = {}
     for each in sorted(resources, key=lambda one: (one.type == ASSIGNMENTS, one.id.count("/"))):

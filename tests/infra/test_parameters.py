@@ -15,6 +15,7 @@ from tools.arm.expressions import WrongTemplate
 FILES = sorted([*INFRA.glob("*.parameters.json"), *(INFRA / "examples").rglob("*.parameters.json")])
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<has_default>=(?P<default>\w*))?\}")
 OF_AZD = {
+    "ALLOWED_SCOPES": "/subscriptions/00000000-0000-0000-0000-000000000001",
     "AZURE_ENV_NAME": "prod",
     "AZURE_LOCATION": "westeurope",
     "AUTH_CLIENT_ID": "00000000-0000-0000-0000-00000000000c",
