@@ -221,20 +221,20 @@ def _totals_of(sites: Mapping[str, Mapping[str, Any]], plans: Sequence[PlanFigur
 def _summary_of(totals: Totals, within_days: int) -> Iterable[str]:
     """What is wrong first, then what is well."""
     if totals.late_obligations:
-        yield f"{count_of(totals.late_obligations, 'obligation')} of {totals.open_obligations} open ones are late."
+        yield f"Late: {totals.late_obligations} of {count_of(totals.open_obligations, 'open obligation')}."
     if totals.unknown_sites:
-        yield f"Azure did not say how {totals.unknown_sites} of {count_of(totals.sites, 'site')} are."
+        yield f"No word from Azure of {totals.unknown_sites} of {count_of(totals.sites, 'site')}."
     if totals.unprotected:
-        yield f"{totals.unprotected} of {count_of(totals.vms, 'VM')} are not protected."
+        yield f"Not protected: {totals.unprotected} of {count_of(totals.vms, 'VM')}."
     if totals.without_plan:
-        yield f"{count_of(totals.without_plan, 'protected VM')} are in no plan."
+        yield f"Protected, and in no plan: {count_of(totals.without_plan, 'VM')}."
     if totals.targets_missed:
-        yield f"{count_of(totals.targets_missed, 'target')} would be missed by what was achieved last."
+        yield f"Missed by what was achieved last: {count_of(totals.targets_missed, 'target')}."
     if totals.targets_unknown:
-        yield f"Of {count_of(totals.targets_unknown, 'target')} no run tells whether it would be met."
-    yield f"{totals.rehearsed_plans} of {count_of(totals.plans, 'plan')} were rehearsed within {within_days} days."
+        yield f"Told by no run whether it would be met: {count_of(totals.targets_unknown, 'target')}."
+    yield f"Rehearsed within {within_days} days: {totals.rehearsed_plans} of {count_of(totals.plans, 'plan')}."
     if totals.targets_met:
-        yield f"{count_of(totals.targets_met, 'target')} would be met by what was achieved last."
+        yield f"Met by what was achieved last: {count_of(totals.targets_met, 'target')}."
 
 
 def quarter_of(moment: datetime) -> str:

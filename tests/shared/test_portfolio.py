@@ -51,13 +51,13 @@ def test_what_is_wrong_comes_first_and_what_is_well_after_it() -> None:
     erp = facts(past(10, rto_target=timedelta(hours=1)), owed=(owing(-1), owing(1)), rto="PT1H", rpo="PT1M")
     found = report({"erp": erp, "old": facts(past(91)), "new": facts()}, {"hci-01": WELL, "hci-02": SILENT})
     assert found.summary == (
-        "1 obligation of 2 open ones are late.",
-        "Azure did not say how 1 of 2 sites are.",
-        "2 of 11 VMs are not protected.",
-        "3 protected VMs are in no plan.",
-        "1 target would be missed by what was achieved last.",
-        "1 of 3 plans were rehearsed within 90 days.",
-        "1 target would be met by what was achieved last.",
+        "Late: 1 of 2 open obligations.",
+        "No word from Azure of 1 of 2 sites.",
+        "Not protected: 2 of 11 VMs.",
+        "Protected, and in no plan: 3 VMs.",
+        "Missed by what was achieved last: 1 target.",
+        "Rehearsed within 90 days: 1 of 3 plans.",
+        "Met by what was achieved last: 1 target.",
     )
     assert [(one.plan, one.is_rehearsed) for one in found.plans] == [("erp", True), ("new", False), ("old", False)]
 
@@ -159,5 +159,5 @@ def test_nothing_at_all_is_a_report_too(sites: dict[str, Any]) -> None:
     shown = report({}, sites).model_dump(mode="json", by_alias=True)
     page = render_portfolio(shown)
     assert "No plan is declared." in page
-    assert "0 of 0 plans were rehearsed within 90 days." in page
+    assert "Rehearsed within 90 days: 0 of 0 plans." in page
     assert write_csv(shown).count("\n") == 1
