@@ -1,12 +1,13 @@
 """Seals for runs: they must not read the key, as their replays would, so they have it done and looked at here."""
 
+import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import azure.durable_functions as df
 
 from activities.durable_state import read_entity
-from activities.evidence import is_pack_sealed
+from activities.evidence import LOOKED_AT_WITHIN, is_pack_sealed
 from activities.seal_keys import read_seal_settings
 from shared.errors import SiteRecoveryError
 from shared.operations.contract import CheckBegin, CheckSeal, ContentSealed, SealChecked, SealContent
@@ -52,6 +53,7 @@ async def _has_ended_before(client: df.DurableFunctionsClient, request: CheckBeg
     history = await read_entity(client, PLAN_HISTORY, plan) if plan else {}
     if any(past.get("run") == request.run for past in history.get("past_runs", ())):
         return True
-    with suppress(SiteRecoveryError):
-        return await is_pack_sealed(request.run)
+    with suppress(SiteRecoveryError, TimeoutError):
+        async with asyncio.timeout(LOOKED_AT_WITHIN):
+            return await is_pack_sealed(request.run)
     return False

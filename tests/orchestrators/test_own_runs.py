@@ -164,6 +164,16 @@ def test_a_run_whose_evidence_is_sealed_does_not_begin_again(tmp_path: Path, mon
     assert is_refused(run_of(sealed()))
 
 
+def test_a_store_that_does_not_answer_holds_no_run_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_pack: str) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(seals, "is_pack_sealed", hang)
+    monkeypatch.setattr(seals, "LOOKED_AT_WITHIN", 0.01)
+    assert run_of(sealed()).output == {"taken": [0, 1, 2]}
+
+
 def test_an_old_generation_of_an_ended_run_does_not_begin_again() -> None:
     second = next(one for one in run_of(sealed()).episodes[1:] if not one.before)
     given = next(event.executionStarted.input.value for event in second.new if event.HasField("executionStarted"))
