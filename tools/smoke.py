@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from cli.profiles import WrongProfile, check_url
+from hcidr.profiles import WrongProfile, check_url
 
 PATIENCE = 60.0
 """Seconds for one answer: the first one starts an app that slept."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("triggers", "orchestrators", "activities", "shared", "lab", "bench", "tools", "cli")
+ROOMS = ("triggers", "orchestrators", "activities", "shared", "lab", "bench", "tools", "hcidr")
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import views
-from cli.session import SESSION, USAGE, Comment, Json, Vms, app, follow, say, segment, show
-from cli.watching import FAILED
+from hcidr import views
+from hcidr.session import SESSION, USAGE, Comment, Json, Vms, app, follow, say, segment, show
+from hcidr.watching import FAILED
 
 
 @app.command()

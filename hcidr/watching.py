@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from cli.api import Api
-from cli.views import end_view, run_view
+from hcidr.api import Api
+from hcidr.views import end_view, run_view
 
 ENDED_WELL, FAILED, WAITS = 0, 1, 3
 """Exit statuses: of a run that succeeded; that failed, was refused or aborted; that waits for a person."""

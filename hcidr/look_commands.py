@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli import views
-from cli.api import Api
-from cli.profiles import Profile, SignIn, check_url, headers_of, save_profile
-from cli.session import SESSION, Json, app, say, segment, show
+from hcidr import views
+from hcidr.api import Api
+from hcidr.profiles import Profile, SignIn, check_url, headers_of, save_profile
+from hcidr.session import SESSION, Json, app, say, segment, show
 
 
 @app.command()

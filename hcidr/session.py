@@ -9,10 +9,10 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
-from cli import views
-from cli.api import Api
-from cli.profiles import headers_of, load_profile
-from cli.watching import exit_status, follow_run
+from hcidr import views
+from hcidr.api import Api
+from hcidr.profiles import headers_of, load_profile
+from hcidr.watching import exit_status, follow_run
 
 app = typer.Typer(no_args_is_help=True, help="Disaster recovery of Hyper-V VMs with Azure Site Recovery.")
 USAGE = 2

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-import cli.main  # noqa: F401 - registers the commands
-from cli.api import Api, ApiProblem
-from cli.session import SESSION, app
+import hcidr.main  # noqa: F401 - registers the commands
+from hcidr.api import Api, ApiProblem
+from hcidr.session import SESSION, app
 
 PREVIEW = {
     "kind": "planned-failover",
@@ -77,8 +77,8 @@ class Fake:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     found = Fake()
-    monkeypatch.setattr("cli.watching.time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("cli.api.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("hcidr.watching.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("hcidr.api.time.sleep", lambda _seconds: None)
     monkeypatch.setattr(SESSION, "connect", lambda: Api("https://app", {}, httpx.MockTransport(found)))
     return found
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli import plan_files
-from cli.api import ApiProblem
-from cli.session import SESSION, app, say, segment
-from cli.watching import FAILED, WAITS
+from hcidr import plan_files
+from hcidr.api import ApiProblem
+from hcidr.session import SESSION, app, say, segment
+from hcidr.watching import FAILED, WAITS
 
 plan_app = typer.Typer(no_args_is_help=True, help="Plans as files.")
 app.add_typer(plan_app, name="plan")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli import views
-from cli.session import SESSION, Json, NoWait, app, follow, say, segment, show
+from hcidr import views
+from hcidr.session import SESSION, Json, NoWait, app, follow, say, segment, show
 
 hold_app = typer.Typer(no_args_is_help=True, help="Keep everything from beginning.")
 app.add_typer(hold_app, name="hold")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.profiles import Profile, WrongProfile, check_url, headers_of, load_profile, profiles_file, save_profile
+from hcidr.profiles import Profile, WrongProfile, check_url, headers_of, load_profile, profiles_file, save_profile
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import sys
 
 from rich.console import Console
 
-from cli import look_commands, plan_commands, run_commands, site_commands, verb_commands, views
-from cli.api import ApiProblem
-from cli.plan_files import WrongFile
-from cli.profiles import WrongProfile
-from cli.session import USAGE, app
-from cli.watching import FAILED
+from hcidr import look_commands, plan_commands, run_commands, site_commands, verb_commands, views
+from hcidr.api import ApiProblem
+from hcidr.plan_files import WrongFile
+from hcidr.profiles import WrongProfile
+from hcidr.session import USAGE, app
+from hcidr.watching import FAILED
 
 COMMANDS = (look_commands, verb_commands, run_commands, site_commands, plan_commands)
 """Each adds its own when it is imported."""

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import views
-from cli.api import Api
-from cli.session import SESSION, USAGE, Json, NoWait, Vms, app, follow, say, segment, show
+from hcidr import views
+from hcidr.api import Api
+from hcidr.session import SESSION, USAGE, Json, NoWait, Vms, app, follow, say, segment, show
 
 VERBS = ("drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip")
 

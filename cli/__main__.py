@@ -1,5 +1,0 @@
-"""`python -m cli` is `hcidr`."""
-
-from cli.main import main
-
-main()

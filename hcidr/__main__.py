@@ -1,0 +1,5 @@
+"""`python -m hcidr` is `hcidr`."""
+
+from hcidr.main import main
+
+main()
