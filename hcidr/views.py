@@ -1,5 +1,6 @@
 """How answers look on a terminal: tables, and what a run says of itself."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -40,6 +41,18 @@ def short_time(text: Any) -> str:
     if not text:
         return ""
     return datetime.fromisoformat(str(text)).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+SPAN = re.compile(r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<min>\d+)M)?(?:(?P<s>\d+)(?:\.\d+)?S)?)?")
+
+
+def short_span(text: Any) -> str:
+    """A span as the API writes it, ISO 8601, for people: the two largest units of it."""
+    found = SPAN.fullmatch(str(text or ""))
+    if not found:
+        return plain(text)
+    parts = [f"{int(value)} {unit}" for unit, value in found.groupdict().items() if value and int(value)]
+    return " ".join(parts[:2]) or "0 s"
 
 
 def progress_of(run: Mapping[str, Any]) -> str:
@@ -90,11 +103,9 @@ def portfolio_table(plans: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _target_text(target: Mapping[str, Any]) -> str:
-    """As the API writes spans: ISO 8601."""
+    achieved = short_span(target["achieved"]) if target["achieved"] else ""
     judged = {True: "met", False: "MISSED", None: ""}[target["met"]]
-    return " ".join(
-        filter(None, (target["achieved"] or "", f"of {target['target']}" if target["target"] else "", judged))
-    )
+    return " ".join(filter(None, (achieved, f"of {short_span(target['target'])}" if target["target"] else "", judged)))
 
 
 def runs_table(title: str, runs: Iterable[Mapping[str, Any]]) -> Table:
@@ -142,7 +153,7 @@ def preview_view(preview: Mapping[str, Any]) -> RenderableType:
         for rule in preview.get("requiredApprovals", ())
     ]
     if preview.get("expectedDuration"):
-        parts.append(Text(f"Takes about {preview['expectedDuration']}"))
+        parts.append(Text(f"Takes about {short_span(preview['expectedDuration'])}"))
     return Group(*parts)
 
 
