@@ -41,8 +41,11 @@ WITHOUT_ENGINE: Mapping[str, int] = {
     "get_evidence_key": 404,
     "get_evidence_checkpoint": 409,
     "get_openapi": 200,
+    "get_me": 200,
 }
 """Functions that ask nothing of the engine, and what they answer."""
+PAGE_FUNCTIONS = frozenset({"get_ui", "get_ui_file"})
+"""Functions that answer files of the page, to everybody: no part of the API."""
 
 
 class Door(NamedTuple):
@@ -100,7 +103,7 @@ class Answer(NamedTuple):
 
 
 def find_doors() -> list[Door]:
-    """Every HTTP function that the app registers."""
+    """Every HTTP function of the API that the app registers."""
     functions = [(one, one.get_trigger()) for one in registered_functions()]
     return [
         Door(
@@ -110,7 +113,7 @@ def find_doors() -> list[Door]:
             one.get_user_function().client_function,
         )
         for one, trigger in functions
-        if trigger is not None and str(trigger.type) == "httpTrigger"
+        if trigger is not None and str(trigger.type) == "httpTrigger" and one.get_function_name() not in PAGE_FUNCTIONS
     ]
 
 
