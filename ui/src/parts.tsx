@@ -1,7 +1,7 @@
 // What the screens are made of.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { ApiProblem } from "./api";
+import { ApiProblem, NOT_SIGNED_IN } from "./api";
 import { localTime, type Tone, toneOf, utcTime, words } from "./format";
 
 const SHAPES: Record<Tone, string> = {
@@ -50,6 +50,11 @@ export function ProblemNotice({ problem }: { problem: ApiProblem | null }) {
   return (
     <Notice tone="bad" title={problem.title}>
       <p>{problem.message}</p>
+      {problem.status === NOT_SIGNED_IN && (
+        <p>
+          <button onClick={() => location.reload()}>Sign in again</button>
+        </p>
+      )}
       {errors.length > 0 && (
         <ul>
           {errors.slice(0, 12).map((one) => (

@@ -11,6 +11,11 @@ const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.sl
 export const mentionOf = (run: Json): string => lowered(titleOf(run));
 export const titleOf = (run: Json): string => `${words(run.kind)}${subjectOf(run) ? ` of ${subjectOf(run)}` : ""}`;
 export const waitsForApproval = (run: Json): boolean => run.waitingFor?.kind === "approval";
+/** What a run waits for, as a sentence. */
+export function waitText(run: Json): string {
+  const text: string = run.waitingForText ?? "";
+  return !text || text.startsWith("Waiting") ? text : `Waiting for ${text}`;
+}
 export const runLink = (run: Json): string => link(waitsForApproval(run) ? "approve" : "run", run.id);
 
 const SHOWN = 6;
@@ -25,7 +30,7 @@ export function RunList({ runs, empty }: { runs: Json[]; empty: string }) {
           <div class="row-main">
             <a href={runLink(run)}>{titleOf(run)}</a>
             <State word={run.state} />
-            {run.waitingForText && <p class="row-note"><Sentence text={run.waitingForText} /></p>}
+            {run.waitingForText && <p class="row-note"><Sentence text={waitText(run)} /></p>}
             {!run.waitingForText && isLiving(run) && run.phase && <p class="row-note">{words(run.phase)}</p>}
           </div>
           <div class="row-side">

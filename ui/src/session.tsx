@@ -13,6 +13,8 @@ export interface Me {
 }
 
 const WANTED = "hcidr-wanted";
+const LOGIN = "/.auth/login/aad?post_login_redirect_uri=/api/ui";
+const LOGOUT = "/.auth/logout?post_logout_redirect_uri=/api/ui";
 const Person = createContext<Me>({ name: "", id: "", roles: [], door: null });
 
 export const useMe = (): Me => useContext(Person);
@@ -41,7 +43,7 @@ export function SignedIn({ children }: { children: (me: Me, leave: () => void) =
   const leave = () => {
     keepKey("");
     if (door === "keys") setMe(null);
-    else location.assign("/.auth/logout?post_logout_redirect_uri=/api/ui");
+    else location.assign(LOGOUT);
   };
   if (me) return <Person.Provider value={me}>{children(me, leave)}</Person.Provider>;
   if (!problem && door !== "keys") return <Loading what="who you are" />;
@@ -66,12 +68,21 @@ function Welcome({ door, problem, onKey }: { door: Door | undefined; problem: Ap
 
 function EntraLink({ isOther }: { isOther: boolean }) {
   const keep = () => sessionStorage.setItem(WANTED, location.hash);
+  if (isOther) {
+    return (
+      <p>
+        <a class="button primary" href={LOGOUT}>
+          Sign in as somebody else
+        </a>
+      </p>
+    );
+  }
   return (
     <>
       <p>Plans, drills, failovers and what they wait for. Sign in to see them.</p>
       <p>
-        <a class="button primary" href="/.auth/login/aad?post_login_redirect_uri=/api/ui" onClick={keep}>
-          {isOther ? "Sign in as somebody else" : "Sign in"}
+        <a class="button primary" href={LOGIN} onClick={keep}>
+          Sign in
         </a>
       </p>
     </>

@@ -47,6 +47,11 @@ function Waiting({ polled }: { polled: Polled }) {
   return (
     <Section title="Waiting for a person" aside={runs.length > 0 && <State word="waiting" label={count(runs.length, "run")} />}>
       {polled.data ? <RunList runs={runs} empty="Nobody is waited for." /> : polled.isLoading && <Loading what="what waits" />}
+      {polled.data?.nextLink && (
+        <p>
+          <a href={link("runs")}>More runs wait</a>
+        </p>
+      )}
     </Section>
   );
 }
@@ -184,8 +189,10 @@ export function NextDrill({ next }: { next: Json }) {
   if (!next) return null;
   if (!next.at) return <span>{next.reason || (next.follows ? `after ${next.follows}` : "")}</span>;
   const zone = next.timeZone && next.timeZone !== "UTC" ? ` (${next.localTime.slice(11, 16)} ${next.timeZone})` : "";
+  const isDue = Date.parse(next.at) < appNow();
   return (
     <span>
+      {isDue && "due since "}
       <Time at={next.at} />
       {zone}
       {next.reason && `: ${next.reason}`}

@@ -7,7 +7,7 @@ import { count, duration, span, spelled, toneOf, utcTime, words } from "../forma
 import { Bar, Facts, Live, Loading, LongTable, ProblemNotice, Section, Sentence, State, Time } from "../parts";
 import { usePoll } from "../polling";
 import { link } from "../router";
-import { isLiving, Obstacles, subjectOf, titleOf, waitsForApproval } from "../runs";
+import { isLiving, Obstacles, subjectOf, titleOf, waitText, waitsForApproval } from "../runs";
 import { useMe } from "../session";
 import { OwedList } from "./now";
 import { vmsQuery } from "./plan";
@@ -55,11 +55,13 @@ export function RunScreen({ id }: { id: string }) {
 
 function Headline({ run }: { run: Json }) {
   const progress = run.progress;
-  const text = run.waitingForText || run.summary;
+  const text = waitText(run) || run.summary;
   return (
     <div class="headline">
       <State word={run.state} />
-      <p>{text}</p>
+      <p>
+        <Sentence text={text} />
+      </p>
       {isLiving(run) && (
         <div class="headline-row">
           {run.phase && <span>{words(run.phase)}</span>}
@@ -196,7 +198,7 @@ function Items({ run }: { run: Json }) {
         rows={rows}
         columns={[
           { title: "VM", width: "minmax(7rem, 1fr)", cell: (item) => <span title={item.vm}>{item.vm}</span> },
-          { title: "State", width: "7.5rem", cell: (item) => <State word={item.state} /> },
+          { title: "State", width: "7.5rem", cell: (item) => <State word={item.state} tone={item.state === "waiting" ? "idle" : undefined} /> },
           { title: "Timeline", width: "minmax(8rem, 2fr)", cell: (item) => <Bars item={item} range={range} /> },
           { title: "Address", width: "8rem", cell: (item) => item.privateIp },
           { title: "Detail", width: "minmax(10rem, 3fr)", cell: (item) => <span title={item.detail}>{item.detail || item.code}</span> },
