@@ -89,6 +89,11 @@ def lab(servers: Servers) -> Lab:
     return lab
 
 
+def moves(lab: Lab) -> list[tuple[str, str]]:
+    """The verbs that Site Recovery was sent; what is owed from earlier tests may have looked at the nodes."""
+    return [(verb, item) for verb, item in lab.verbs() if "runCommands" not in verb]
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """Chromium, until the last test here."""

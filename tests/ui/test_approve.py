@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from lab.host.sign_in import PEOPLE
 from tests.product.conftest import Lab
-from tests.ui.conftest import PHONE, Screen, open_screen
+from tests.ui.conftest import PHONE, Screen, moves, open_screen
 
 ANN = {"Authorization": "Bearer lab-ann"}
 REASON = 'the <b>site</b> burns <img src=x onerror="document.title=1">'
@@ -64,7 +65,7 @@ def test_a_rejection_ends_it_and_nothing_is_done(screen: Screen, run: str, lab: 
     screen.page.get_by_role("button", name="Yes, reject").click()
     screen.page.get_by_text("Your rejection was sent").first.wait_for()
     assert lab.ended(run)["state"] == "failed"
-    assert lab.verbs() == []
+    assert moves(lab) == []
 
 
 def test_whoever_thinks_again_sends_nothing(screen: Screen, run: str, lab: Lab) -> None:
@@ -123,3 +124,29 @@ def test_what_was_decided_meanwhile_is_told(screen: Screen, run: str, lab: Lab) 
     lab.ended(run)
     screen.page.get_by_text("It does not wait for an approval").first.wait_for()
     assert screen.page.get_by_role("button", name="Approve").count() == 0
+
+
+@pytest.mark.parametrize(("named", "may"), [("bob", True), ("ann", False)])
+def test_a_change_of_a_policy_is_shown_whole_to_whom_it_names(
+    screen: Screen, lab: Lab, named: str, *, may: bool
+) -> None:
+    (person,) = [one for one in PEOPLE if one.name == named]
+    policy = {"covers": {"vms": ["dc-01"]}, "count": 1, "expires": "P20D", "approvers": [person.object_id]}
+    assert lab.api("PUT", "approval-policies/production", policy).status == 201
+    changed = lab.api("PUT", "approval-policies/production", {**policy, "covers": {"vms": ["dc-01", "sql-01"]}})
+    assert changed.status == 202, changed.body
+    run = changed.body["id"]
+    lab.waiting(run)
+    screen.sign_in("bob")
+    screen.go(f"#/approve/{run}", "Approve: change of approval-policies/production?")
+    assert '"sql-01"' in screen.text
+    assert "Fields: covers" in screen.text
+    approve = screen.page.get_by_role("button", name="Approve")
+    assert approve.count() == may
+    assert ("you are not one of them" in screen.text) != may
+    if may:
+        approve.click()
+        screen.page.get_by_role("button", name="Yes, approve").click()
+        assert lab.ended(run)["state"] == "succeeded"
+        ((_, _, body),) = screen.sent
+        assert set(body) == {"digest"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.product.conftest import Lab
-from tests.ui.conftest import Screen, open_screen
+from tests.ui.conftest import Screen, moves, open_screen
 
 ODD = '<img src=x onerror="document.title=1">'
 
@@ -97,7 +97,7 @@ def test_wrong_input_is_named_and_begins_nothing(screen: Screen, lab: Lab) -> No
     screen.page.get_by_role("alert").get_by_text("vms").first.wait_for()
     assert "nobody-01" in screen.page.get_by_role("alert").inner_text()
     assert screen.page.get_by_role("button", name="Begin the failover").count() == 0
-    assert lab.verbs() == []
+    assert moves(lab) == []
     screen.complaints.clear()  # the browser says of each 400 that it came
 
 
@@ -131,6 +131,19 @@ def test_a_run_is_aborted_after_it_says_what_that_does(screen: Screen, lab: Lab)
     screen.page.get_by_role("button", name="Yes, abort").click()
     screen.page.get_by_text("Abort was sent").first.wait_for()
     assert lab.ended(run)["state"] == "aborted"
+
+
+def test_whoever_asked_gives_a_run_up_that_waits_for_approval(screen: Screen, lab: Lab) -> None:
+    declare_pair(lab, "pair", approvals={"count": 1, "expires": "P20D"})
+    screen.sign_in("ann")
+    run = lab.api("POST", "plans/pair/failover", {}, {"Authorization": "Bearer lab-ann"}).body["id"]
+    lab.waiting(run)
+    screen.go(f"#/approve/{run}", "Approve: failover of pair?")
+    screen.page.get_by_role("link", name="The run").click()
+    screen.page.get_by_role("button", name="Abort").click()
+    screen.page.get_by_role("button", name="Yes, abort").click()
+    assert lab.ended(run)["state"] == "aborted"
+    assert moves(lab) == []
 
 
 def test_a_reader_has_no_buttons(screen: Screen, lab: Lab) -> None:
@@ -231,7 +244,7 @@ def test_a_lost_answer_begins_nothing_twice(screen: Screen, lab: Lab) -> None:
     declare_pair(lab, "pair")
     screen.sign_in("dev")
     screen.go("#/plan/pair/start/drill", "Drill of pair")
-    lost = []
+    lost: list[str] = []
 
     def lose(route: Any) -> None:
         if lost:

@@ -3,7 +3,7 @@
 export type Tone = "good" | "warn" | "bad" | "busy" | "idle";
 
 const TONES: Record<Tone, string[]> = {
-  good: ["succeeded", "done", "well", "ready", "verified", "pass", "kept", "keep", "up", "ok", "holds", "on time"],
+  good: ["succeeded", "done", "well", "ready", "verified", "pass", "kept", "keep", "created", "healed", "up", "ok", "holds", "on time"],
   warn: ["waiting", "impaired", "concerns", "needs-verification", "never-verified", "warn", "warning", "aborted", "unknown", "unprepared", "failed-over", "paused", "differs", "skipped", "lost"],
   bad: ["failed", "blocked", "fail", "critical", "refused", "late", "fails", "down", "quarantined"],
   busy: ["running", "pending", "starting", "probing", "settling", "resuming", "create", "changed"],
@@ -49,7 +49,7 @@ const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 export const localTime = (text: string): string => (Number.isNaN(Date.parse(text)) ? text : LOCAL.format(new Date(text)));
 export const utcTime = (text: string): string => `${new Date(text).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
-export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
+export const count = (number: number, noun: string): string => `${number} ${number === 1 ? noun : noun === "person" ? "people" : `${noun}s`}`;
 
 export function listed(names: string[], shown = 4): string {
   const more = names.length - shown;

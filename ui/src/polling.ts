@@ -11,6 +11,7 @@ export interface Polled {
 
 const LONGEST = 60_000;
 const SLOWER = 1.5;
+const SEVERAL = 6;
 const SHARE = 10; // an answer that takes a second is asked for every ten seconds at most
 
 /** `isOver` says of an answer that it will not change any more. A null url asks nothing. */
@@ -44,7 +45,7 @@ function keepReading(url: string, everyMs: number, isOver: (data: Json) => boole
     try {
       const data = await get(url, given.signal);
       const text = JSON.stringify(data);
-      pause = text === before ? Math.min(pause * SLOWER, LONGEST) : everyMs;
+      pause = text === before ? Math.min(pause * SLOWER, everyMs * SEVERAL, LONGEST) : everyMs;
       if (text !== before) setState(() => ({ data, problem: null, isLoading: false }));
       else setState((now) => (now.problem || now.isLoading ? { ...now, problem: null, isLoading: false } : now));
       before = text;

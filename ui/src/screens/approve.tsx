@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { ApiProblem, type Json, path, post } from "../api";
 import { appNowText } from "../clock";
+import { count } from "../format";
 import { Comment, Dialog, Facts, Live, Loading, Notice, ProblemNotice, Section, Sentence, State, Time } from "../parts";
 import { usePoll } from "../polling";
 import { PreviewView } from "../preview";
@@ -52,23 +53,37 @@ function Waiting({ run, reload }: { run: Json; reload: () => void }) {
   const awaited = run.waitingFor;
   return (
     <>
-      <Section title="Who asks, and until when" wide>
+      <Section title="Who asks, and until when" wide aside={<a href={link("run", run.id)}>The run</a>}>
         <Facts
           rows={[
             ["Asked for by", run.requestedBy || "nobody: it began by itself"],
             ["Asked", <Time at={run.createdAt} />],
-            ["Waits for", awaited.instructions],
+            ["Waits for", <Required awaited={awaited} />],
             ["Given so far", `${awaited.approvalsGiven.length} of ${awaited.approvalsNeeded}${awaited.approvalsGiven.length ? `: ${awaited.approvalsGiven.map((one: Json) => one.by ?? one).join(", ")}` : ""}`],
             ["Until", awaited.until ? <TimeLeft until={awaited.until} /> : "somebody decides"],
             ["Reason given", run.override?.reason ?? ""],
             ["Plan version", run.planVersion ?? ""],
-            ["Digest", (awaited.previewDigest ?? run.digest) && <code>{(awaited.previewDigest || run.digest).slice(0, 16)}</code>],
+            ["Digest", (awaited.previewDigest || run.digest) && <code>{(awaited.previewDigest || run.digest).slice(0, 16)}</code>],
           ]}
         />
       </Section>
       {run.preview && <PreviewView preview={run.preview} />}
       {!run.preview && <Change run={run} />}
       <Buttons run={run} reload={reload} />
+    </>
+  );
+}
+
+/** Whose approvals are missing; a long list of object ids says less than whether this person is one of them. */
+function Required({ awaited }: { awaited: Json }) {
+  const me = useMe();
+  return (
+    <>
+      {awaited.required.map((one: Json) => (
+        <div>
+          {one.count} for the {one.source}: {one.approvers.length === 0 ? "anyone who may approve" : one.approvers.includes(me.id) ? `you, or ${count(one.approvers.length - 1, "other")}` : `one of ${count(one.approvers.length, "person")} whom it names`}
+        </div>
+      ))}
     </>
   );
 }
@@ -162,6 +177,7 @@ function boundTo(run: Json): Json {
 function whyNot(me: ReturnType<typeof useMe>, run: Json): string {
   if (me.door === "keys") return "Function keys open this app: nobody knows who uses one.";
   if (!may(me, "Dr.Approve")) return `It takes the role Dr.Approve; ${me.name} has ${me.roles.join(", ") || "none"}.`;
-  if (me.id && me.id === run.requesterId) return "You asked for it: another person has to decide.";
+  if (me.id && me.id === run.requesterId) return "You asked for it: another person has to decide. To give it up, abort the run.";
+  if (!run.waitingFor.required.some((one: Json) => one.approvers.length === 0 || one.approvers.includes(me.id))) return "It names who may approve it, and you are not one of them.";
   return "";
 }

@@ -7,14 +7,14 @@ import { count, duration, span, spelled, toneOf, utcTime, words } from "../forma
 import { Bar, Facts, Live, Loading, LongTable, ProblemNotice, Section, Sentence, State, Time } from "../parts";
 import { usePoll } from "../polling";
 import { link } from "../router";
-import { isLiving, Obstacles, subjectOf, titleOf, waitText, waitsForApproval } from "../runs";
+import { isLiving, Obstacles, subjectOf, titleOf, waitText } from "../runs";
 import { useMe } from "../session";
 import { OwedList } from "./now";
 import { vmsQuery } from "./plan";
 
 const EVERY = 4_000;
 const FIRST = ["failed", "blocked", "paused", "running", "probing", "settling", "starting", "resuming", "waiting", "skipped", "done"];
-const DECIDED_BY_PEOPLE = ["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip", "cleanup"];
+const TAKES_ABORT = ["change", "drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip", "cleanup"];
 
 export function RunScreen({ id }: { id: string }) {
   const { data: run, problem, reload } = usePoll(path("operations", id), EVERY, (found) => !isLiving(found));
@@ -39,7 +39,8 @@ export function RunScreen({ id }: { id: string }) {
       <div class="grid">
         <Request run={run} />
         <Targets run={run} />
-        <Timeline steps={run.timeline ?? run.facts?.timeline} />
+        <Repair run={run} />
+        <Timeline steps={run.facts?.timeline ?? run.timeline} />
         <People run={run} />
         <Hooks hooks={run.hooks ?? []} />
         {run.obligations?.length > 0 && (
@@ -98,7 +99,7 @@ function Announce({ run }: { run: Json }) {
 function NextSteps({ run, reload }: { run: Json; reload: () => void }) {
   const steps: Json[] = run.nextSteps ?? [];
   const decisions: Asked[] = steps.filter((step) => DECISIONS.includes(step.verb) && step.route.includes("/operations/")).map((step) => ({ decision: step.verb as Decision, vms: step.vms }));
-  const takesAbort = isLiving(run) && DECIDED_BY_PEOPLE.includes(run.kind) && !waitsForApproval(run);
+  const takesAbort = isLiving(run) && TAKES_ABORT.includes(run.kind);
   if (takesAbort && !decisions.some((one) => one.decision === "abort")) decisions.push({ decision: "abort", vms: [] });
   const others = steps.filter((step) => !DECISIONS.includes(step.verb));
   if (decisions.length === 0 && others.length === 0) return null;
@@ -199,8 +200,9 @@ function Items({ run }: { run: Json }) {
         columns={[
           { title: "VM", width: "minmax(7rem, 1fr)", cell: (item) => <span title={item.vm}>{item.vm}</span> },
           { title: "State", width: "7.5rem", cell: (item) => <State word={item.state} tone={item.state === "waiting" ? "idle" : undefined} /> },
-          { title: "Timeline", width: "minmax(8rem, 2fr)", cell: (item) => <Bars item={item} range={range} /> },
-          { title: "Address", width: "8rem", cell: (item) => item.privateIp },
+          ...(range ? [{ title: "Timeline", width: "minmax(8rem, 2fr)", cell: (item: Json) => <Bars item={item} range={range} /> }] : []),
+          ...(rows.some((item) => item.privateIp) ? [{ title: "Address", width: "8rem", cell: (item: Json) => item.privateIp }] : []),
+          ...(rows.some((item) => item.percent) ? [{ title: "Copied", width: "6rem", cell: (item: Json) => `${item.percent} %` }] : []),
           { title: "Detail", width: "minmax(10rem, 3fr)", cell: (item) => <span title={item.detail}>{item.detail || item.code}</span> },
         ]}
       />
@@ -279,6 +281,34 @@ function CheckRows({ rows }: { rows: Json[] }) {
         </li>
       ))}
     </ul>
+  );
+}
+
+function Repair({ run }: { run: Json }) {
+  const facts = run.facts;
+  if (run.kind !== "repair" || !facts?.cause) return null;
+  return (
+    <Section title="Repair" aside={facts.healed && <State word="healed" />}>
+      <Facts
+        rows={[
+          ["Cause", words(facts.cause)],
+          ["Proved up to", words(facts.rung ?? "")],
+          ["What cures it", facts.remedy],
+          ["Finding", facts.finding ?? ""],
+          ["Next attempt", facts.nextAttempt && <Time at={facts.nextAttempt} />],
+        ]}
+      />
+      {facts.evidence?.length > 0 && (
+        <details>
+          <summary>What shows the cause</summary>
+          <ul class="plain">
+            {facts.evidence.map((line: string) => (
+              <li>{line}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </Section>
   );
 }
 
