@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab real test deep quick check verify bench clean dist infra sbom audit lint lock smoke venv
+.PHONY: help run lab real test deep quick check verify bench clean dist infra sbom audit ui lint lock smoke venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -47,6 +47,11 @@ sbom: venv ## List what is deployed in dist/sbom.cdx.json, as CycloneDX
 
 audit: venv ## Look for known vulnerabilities of what is deployed: 1 with those, 3 where they cannot be looked up
 	@$(PY) -m tools.audit
+
+ui: ## Build the page of ui/ into triggers/ui_files, with the packages of its lock file: needs node and npm
+	npm --prefix ui ci --no-audit --no-fund
+	npm --prefix ui run check
+	npm --prefix ui run build
 
 dist: venv ## Make the package that is deployed, in dist/: equal to the byte each time
 	@$(PY) -m tools.dist

@@ -24,6 +24,7 @@ from triggers import (
     recovery_plans,
     sites,
     timers,
+    ui,
     verbs,
 )
 from triggers.http_endpoint import authorization_level
@@ -52,6 +53,7 @@ for blueprint in (
     obligations.bp,
     sites.bp,
     timers.bp,
+    ui.bp,
     runbooks(),
     activities(),
 ):

@@ -35,7 +35,7 @@ def _require_verb(verb: str) -> None:
 def _options(vms: list[str] | None, *, unplanned: bool = False, override: str = "") -> dict[str, Any]:
     return {
         **({"vms": vms} if vms else {}),
-        **({"failoverType": "unplanned"} if unplanned else {}),
+        **({"type": "unplanned"} if unplanned else {}),
         **({"override": override} if override else {}),
     }
 

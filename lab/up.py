@@ -15,6 +15,7 @@ from typing import IO, Literal, NamedTuple, NoReturn
 from lab.clock import LabClock
 from lab.host.keys import HOST, read_key, write_lab_keys
 from lab.host.sign_in import PEOPLE, UnauthenticatedAction
+from lab.host.sign_in_page import CHOICE, LOGIN
 from lab.host.trace_context import SETTING
 from lab.servers import (
     POLL,
@@ -172,6 +173,7 @@ def _serve_lab(settings: LabSettings) -> None:
         _fill_lab(settings, servers.azure)
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
+        print_line(f"Page   {settings.ports.host_url}/api/ui")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
         print_line(f"Trace  .venv/bin/python -m lab trace OPERATION; spans and metrics: {settings.telemetry}")
         _print_door(settings)
@@ -187,6 +189,9 @@ def _print_door(settings: LabSettings) -> None:
         return
     for person in PEOPLE:
         print_line(f"Token  {person.token}: {person.name}, {', '.join(person.roles) or 'no role'}")
+    sign_in = f"{settings.ports.host_url}{LOGIN}?post_login_redirect_uri=/api/ui&{CHOICE}="
+    for person in PEOPLE:
+        print_line(f"Page   {sign_in}{person.token}")
 
 
 def _wind_clock(state: Path) -> None:

@@ -77,7 +77,7 @@ def test_no_code_is_documented_twice() -> None:
 
 
 REQUEST = re.compile(r"`(GET|PUT|POST|DELETE) /([\w/{}-]+)`")
-ROUTE = re.compile(r'@bp\.route\((?:"([^"]+)"|ROUTE), methods=\["(\w+)"\]\)')
+ROUTE = re.compile(r'@bp\.route\((?:"([^"]+)"|ROUTE), methods=\["(\w+)"\](?:, auth_level=[\w.]+)?\)')
 
 
 def routes_of_app() -> set[tuple[str, str]]:
@@ -146,7 +146,7 @@ def test_every_dependency_has_its_reason_in_a_decision() -> None:
 def test_make_help_lists_what_one_may_ask_for() -> None:
     listed = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     run = ["help", "run", "lab", "real", "test", "deep", "quick", "check"]
-    assert listed == [*run, "verify", "bench", "infra", "sbom", "audit", "dist", "smoke", "clean"]
+    assert listed == [*run, "verify", "bench", "infra", "sbom", "audit", "ui", "dist", "smoke", "clean"]
 
 
 def test_every_event_that_is_told_is_documented() -> None:

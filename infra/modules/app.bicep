@@ -97,7 +97,19 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         requireAuthentication: true
         unauthenticatedClientAction: 'Return401'
         // Event Grid and the host come with keys of their own. Nobody needs the engine's webhooks: there a key alone opens nothing.
-        excludedPaths: ['/runtime/webhooks/EventGrid', '/runtime/webhooks/eventgrid', '/admin/*']
+        // The page has to load before anybody can sign in: each of its files by name, so that no other path begins like one.
+        excludedPaths: [
+          '/runtime/webhooks/EventGrid'
+          '/runtime/webhooks/eventgrid'
+          '/admin/*'
+          '/api/ui'
+          '/api/ui/app.css'
+          '/api/ui/app.js'
+          '/api/ui/door.json'
+          '/api/ui/graph.js'
+          '/api/ui/icon.svg'
+          '/api/ui/licences.txt'
+        ]
       }
       identityProviders: {
         azureActiveDirectory: {

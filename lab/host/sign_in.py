@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 
 from aiohttp import web
 
+from lab.host.sign_in_page import PREFIX, SignInPage
+
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SIGNED_IN = web.RequestKey("signed_in", dict[str, str])
@@ -27,8 +29,9 @@ KEYS = {
     "WEBSITE_AUTH_ENABLED": "",
 }
 """The app's settings where function keys are all that callers have."""
-EXCLUDED = ("/admin/*", "/runtime/webhooks/eventgrid")
-"""Paths that have keys of their own, as the templates exclude them: Event Grid carries no token of a person."""
+PAGE_FILES = ("app.css", "app.js", "door.json", "graph.js", "icon.svg", "licences.txt")
+EXCLUDED = ("/admin/*", "/runtime/webhooks/eventgrid", "/api/ui", *(f"/api/ui/{name}" for name in PAGE_FILES))
+"""Paths that ask for no person, as the templates exclude them: Event Grid has a key, and the page has to load first."""
 
 
 class UnauthenticatedAction(StrEnum):
@@ -81,6 +84,7 @@ PEOPLE = (
 """One for each app role, and one who is signed in and has none."""
 
 _BY_TOKEN: Mapping[str, Person] = {person.token: person for person in PEOPLE}
+_LABELS = {person.token: f"{person.name}: {', '.join(person.roles) or 'no role'}" for person in PEOPLE}
 
 
 class SignIn:
@@ -89,13 +93,18 @@ class SignIn:
     def __init__(self, action: UnauthenticatedAction, excluded: tuple[str, ...] = EXCLUDED) -> None:
         self._action = action
         self._excluded = excluded
+        self._page = SignInPage(_LABELS)
 
     @web.middleware
     async def check_token(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let pass who is signed in, and who need not be."""
         if any(fnmatchcase(request.path.lower(), pattern) for pattern in self._excluded):
             return await handler(request)
+        if request.path.startswith(PREFIX):
+            return self._page.answer(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" and (session := self._page.read_session(request)):
+            scheme, token = "bearer", session
         if scheme.lower() != "bearer":
             return await handler(request) if self._action is UnauthenticatedAction.ALLOW else _refuse_request()
         if (person := _BY_TOKEN.get(token.strip())) is None:

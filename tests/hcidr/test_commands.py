@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 import hcidr.main  # noqa: F401 - registers the commands
 from hcidr.api import Api, ApiProblem
 from hcidr.session import SESSION, app
+from tests.hcidr.api_rules import find_trouble
 
 PREVIEW = {
     "kind": "planned-failover",
@@ -61,6 +62,7 @@ class Fake:
         path = str(request.url).partition("/api/")[2]
         body = json.loads(request.content) if request.content else None
         self.asked.append((request.method, path, body, request.headers))
+        assert find_trouble(request.method, path, body) == ""
         answers = self.answers.get((request.method, path))
         if not answers:
             problem = {"title": "Unknown", "status": 404, "detail": f"no {path}", "errors": []}
@@ -90,6 +92,19 @@ def call(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         return CliRunner().invoke(app, list(arguments), input=typed)
 
     return called
+
+
+@pytest.mark.parametrize("unplanned", [(), ("--unplanned",)])
+def test_every_option_of_a_failover_is_one_that_the_app_knows(
+    fake: Fake, call: Callable[..., Result], unplanned: tuple[str, ...]
+) -> None:
+    fake.says("POST", "plans/payroll/failover?preview=true", PREVIEW)
+    fake.says("POST", "plans/payroll/failover", {"id": "failover-1"})
+    fake.says("GET", "operations/failover-1", ENDED)
+    options = ("--vm", "web-01", "--override", "the site burns", "--yes", "incident 7", *unplanned)
+    assert call("failover", "payroll", *options).exit_code == 0
+    bodies = [body for _, body in fake.sent("POST")]
+    assert {body.get("type") for body in bodies} == ({"unplanned"} if unplanned else {None})
 
 
 def test_a_failover_is_shown_started_once_and_followed(fake: Fake, call: Callable[..., Result]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.host.sign_in import PEOPLE
 from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, Ports, free_ports, wait_until
 
@@ -62,6 +63,11 @@ def test_nobody_gets_in_without_a_token_and_which_there_are_is_told(tmp_path: Pa
     ports = free_ports()
     with lab(tmp_path, ports) as said:
         assert "Token  lab-cai: cai, Dr.Read" in said
+        pages = [line.removeprefix("Page   ") for line in said if line.startswith("Page   ")]
+        assert pages[0] == f"{ports.host_url}/api/ui"
+        for url in (pages[0], f"{pages[0]}/app.js"):
+            assert call_server(ports.host_url, "GET", url.removeprefix(ports.host_url)).status == 200
+        assert [url.rpartition("=")[2] for url in pages[1:]] == [person.token for person in PEOPLE]
         for headers in ({"Authorization": ""}, {"Authorization": "Bearer guessed"}, KEY | {"Authorization": ""}):
             assert call_server(ports.host_url, "GET", "/api/plans", headers=headers).status == 401
         for path in ("/admin/host/status", "/runtime/webhooks/durabletask/instances/x"):

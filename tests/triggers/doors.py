@@ -42,8 +42,11 @@ WITHOUT_ENGINE: Mapping[str, int] = {
     "get_evidence_checkpoint": 409,
     "get_openapi": 200,
     "list_administration": 409,
+    "get_me": 200,
 }
 """Functions that ask nothing of the engine, and what they answer."""
+PAGE_FUNCTIONS = frozenset({"get_ui", "get_ui_file"})
+"""Functions that answer files of the page, to everybody: no part of the API."""
 
 
 class Door(NamedTuple):
@@ -101,7 +104,7 @@ class Answer(NamedTuple):
 
 
 def find_doors() -> list[Door]:
-    """Every HTTP function that the app registers."""
+    """Every HTTP function of the API that the app registers."""
     functions = [(one, one.get_trigger()) for one in registered_functions()]
     return [
         Door(
@@ -111,7 +114,7 @@ def find_doors() -> list[Door]:
             one.get_user_function().client_function,
         )
         for one, trigger in functions
-        if trigger is not None and str(trigger.type) == "httpTrigger"
+        if trigger is not None and str(trigger.type) == "httpTrigger" and one.get_function_name() not in PAGE_FUNCTIONS
     ]
 
 
