@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships no types
 
 from function_app import app as _app  # noqa: F401 - it fills the description
 from triggers.api_description import DESCRIPTION
