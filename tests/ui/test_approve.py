@@ -73,6 +73,7 @@ def test_whoever_thinks_again_sends_nothing(screen: Screen, run: str, lab: Lab) 
     screen.page.get_by_role("button", name="Approve").click()
     screen.page.get_by_role("button", name="Go back").click()
     screen.page.get_by_role("button", name="Approve").click()
+    screen.page.get_by_role("dialog").wait_for()
     screen.page.keyboard.press("Escape")
     screen.page.get_by_role("dialog").wait_for(state="hidden")
     assert screen.sent == []

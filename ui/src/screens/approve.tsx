@@ -15,6 +15,7 @@ type Verdict = "approve" | "reject";
 
 export function Approve({ id }: { id: string }) {
   const { data: run, problem, reload } = usePoll(path("operations", id), EVERY, (found) => !isLiving(found));
+  const [sent, setSent] = useState<Verdict | null>(null);
   if (!run) {
     return (
       <>
@@ -27,7 +28,35 @@ export function Approve({ id }: { id: string }) {
     <>
       <h1>{waitsForApproval(run) ? `Approve: ${mentionOf(run)}?` : titleOf(run)}</h1>
       <ProblemNotice problem={problem} />
-      {waitsForApproval(run) ? <Waiting run={run} reload={reload} /> : <Decided run={run} />}
+      <Sent verdict={sent} run={run} />
+      {waitsForApproval(run) ? (
+        <Waiting
+          run={run}
+          isSent={sent !== null}
+          onSent={(verdict) => {
+            setSent(verdict);
+            reload();
+          }}
+        />
+      ) : (
+        <Decided run={run} />
+      )}
+    </>
+  );
+}
+
+/** Stays, whatever the run does next: it may have ended before anybody could read this. */
+function Sent({ verdict, run }: { verdict: Verdict | null; run: Json }) {
+  return (
+    <>
+      <Live text={verdict ? `Your decision was sent: ${verdict}.` : ""} />
+      {verdict && (
+        <Notice tone="good" title={verdict === "approve" ? "Your approval was sent" : "Your rejection was sent"}>
+          <p>
+            The run shows it as soon as it has heard it. <a href={link("run", run.id)}>Follow the run</a>
+          </p>
+        </Notice>
+      )}
     </>
   );
 }
@@ -49,7 +78,7 @@ function Decided({ run }: { run: Json }) {
   );
 }
 
-function Waiting({ run, reload }: { run: Json; reload: () => void }) {
+function Waiting({ run, isSent, onSent }: { run: Json; isSent: boolean; onSent: (verdict: Verdict) => void }) {
   const awaited = run.waitingFor;
   return (
     <>
@@ -69,7 +98,7 @@ function Waiting({ run, reload }: { run: Json; reload: () => void }) {
       </Section>
       {run.preview && <PreviewView preview={run.preview} />}
       {!run.preview && <Change run={run} />}
-      <Buttons run={run} reload={reload} />
+      {!isSent && <Buttons run={run} onSent={onSent} />}
     </>
   );
 }
@@ -106,50 +135,38 @@ function Change({ run }: { run: Json }) {
   );
 }
 
-function Buttons({ run, reload }: { run: Json; reload: () => void }) {
+function Buttons({ run, onSent }: { run: Json; onSent: (verdict: Verdict) => void }) {
   const me = useMe();
   const [comment, setComment] = useState("");
   const [asked, setAsked] = useState<Verdict | null>(null);
   const [problem, setProblem] = useState<ApiProblem | null>(null);
-  const [sent, setSent] = useState<Verdict | null>(null);
   const why = whyNot(me, run);
 
   const send = async (verdict: Verdict) => {
     setAsked(null);
     try {
       await post(path("operations", run.id, verdict), { ...boundTo(run), ...(comment.trim() ? { comment: comment.trim() } : {}) });
-      setSent(verdict);
-      setProblem(null);
-      reload();
+      onSent(verdict);
     } catch (error) {
       setProblem(error as ApiProblem);
     }
   };
   return (
     <section class="decide" aria-label="Your decision">
-      <Live text={sent ? `Your decision was sent: ${sent}.` : ""} />
       <ProblemNotice problem={problem} />
       {why && <Notice tone="warn" title="You cannot decide this"><p>{why}</p></Notice>}
-      {sent ? (
-        <Notice tone="good" title={sent === "approve" ? "Your approval was sent" : "Your rejection was sent"}>
-          <p>
-            The run shows it as soon as it has heard it. <a href={link("run", run.id)}>Follow the run</a>
-          </p>
-        </Notice>
-      ) : (
-        !why && (
-          <>
-            <Comment value={comment} onInput={setComment} />
-            <div class="buttons">
-              <button class="primary" onClick={() => setAsked("approve")}>
-                Approve
-              </button>
-              <button class="danger" onClick={() => setAsked("reject")}>
-                Reject
-              </button>
-            </div>
-          </>
-        )
+      {!why && (
+        <>
+          <Comment value={comment} onInput={setComment} />
+          <div class="buttons">
+            <button class="primary" onClick={() => setAsked("approve")}>
+              Approve
+            </button>
+            <button class="danger" onClick={() => setAsked("reject")}>
+              Reject
+            </button>
+          </div>
+        </>
       )}
       {asked && (
         <Dialog title={asked === "approve" ? `Approve ${mentionOf(run)}?` : `Reject ${mentionOf(run)}?`} onClose={() => setAsked(null)}>
