@@ -13,7 +13,13 @@ settings.load_profile("untimed")
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 os.environ |= APP_SETTINGS
 
-WAITING = ("tests/lab/story/", "tests/product/test_faulted_", "tests/product/", "tests/lab/host/test_process.py")
+WAITING = (
+    "tests/lab/story/",
+    "tests/product/test_faulted_",
+    "tests/product/",
+    "tests/ui/",
+    "tests/lab/host/test_process.py",
+)
 """Tests that mostly wait for servers, the longest first; `tests/product` together, as it has servers of its own."""
 
 COMPUTING = ("tests/orchestrators/test_kills.py", "tests/orchestrators/test_seeds.py", "tests/orchestrators/")
