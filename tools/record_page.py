@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from hcidr.api import Api
 from lab.host.keys import write_lab_keys
@@ -16,7 +16,7 @@ from lab.servers import Servers, free_ports, reset_lab, stopped_at_the_end
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "page.png"
-SIZE = {"width": 1280, "height": 860}
+SIZE = ViewportSize(width=1280, height=860)
 SPEED = 120.0
 
 
