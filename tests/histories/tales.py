@@ -17,6 +17,7 @@ from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.healing.repair import repair
+from orchestrators.notify import notify
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
 from orchestrators.onboarding.replication import replication
@@ -47,6 +48,7 @@ from tests.histories.app_tales import (
     hold_set,
     node_lost,
     nodes_watched,
+    notified,
     obligation_settled,
     reconciled,
     sources_proven,
@@ -241,4 +243,5 @@ TALES: Mapping[str, Tale] = {
     "watch-nodes": Tale(watch_nodes, nodes_watched),
     "prove-sources": Tale(prove_sources, sources_proven),
     "deliver": Tale(deliver, delivered),
+    "notify": Tale(notify, notified),
 }
