@@ -78,7 +78,9 @@ def note_delivery(kept: Deliveries, delivered: Delivered) -> Deliveries:
     """Count what became of one."""
     if delivered.outcome == "sent":
         return kept.model_copy(update={"sent": kept.sent + 1})
-    return kept.model_copy(update={"given_up": kept.given_up + 1, "last_given_up": delivered})
+    last = kept.last_given_up
+    newest = last if last and last.at > delivered.at else delivered
+    return kept.model_copy(update={"given_up": kept.given_up + 1, "last_given_up": newest})
 
 
 def total_deliveries(kept: Mapping[str, Any]) -> dict[str, int]:
