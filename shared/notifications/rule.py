@@ -133,7 +133,7 @@ class NotificationRule(Document):
 
     covers: Covers | None = None
     occasions: tuple[Occasion, ...] = OCCASIONS
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=MOST_CHANNELS)]
+    channels: Annotated[tuple[Channel, ...], Field(max_length=MOST_CHANNELS)]
     remind: ReminderSpan | None = None
     reminders: Annotated[Whole, Field(ge=1, le=20)] = 3
 
@@ -175,6 +175,8 @@ def _faults_of_rule(rule: NotificationRule) -> Iterator[Fault]:
     if rule.covers is not None and not (rule.covers.sites or rule.covers.plans):
         detail = "name at least one site or plan, or leave it out for everything"
         yield Fault(("covers",), "nothing", detail)
+    if not rule.channels:
+        yield Fault(("channels",), "nothing", "name at least one channel")
     if not rule.occasions:
         yield Fault(("occasions",), "nothing", "name at least one occasion, or leave it out for all of them")
     if rule.remind is not None and WAITS.isdisjoint(rule.occasions):
