@@ -9,7 +9,6 @@ import azure.durable_functions as df
 
 from activities import (
     administration_log,
-    cloud_events,
     drill_inventory,
     durable_runs,
     evidence,
@@ -19,6 +18,8 @@ from activities import (
     lost_runs,
     node_diagnosis,
     nodes,
+    notification_channels,
+    notifications,
     preflight,
     prepare,
     previews,
@@ -39,6 +40,7 @@ from shared.evidence import contract as evidence_contract
 from shared.failback import leftovers as failback_contract
 from shared.healing import contract as healing_contract
 from shared.messages import Message
+from shared.notifications import contract as notifications_contract
 from shared.onboarding import contract as onboarding_contract
 from shared.operations import contract as operations_contract
 from shared.plans import contract as plans_contract
@@ -75,7 +77,6 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
     (recovery_plans_contract.WRITE_PART, recovery_plans.write_part),
     (recovery_contract.START_RECOVERY_PLAN, start_recovery_plans.start_recovery_plan),
     (recovery_contract.READ_RECOVERY_PLAN_JOB, start_recovery_plans.read_recovery_plan_job),
-    (operations_contract.PUBLISH_EVENT, cloud_events.publish_event),
     (operations_contract.CHECK_SEAL, seals.check_seal),
     (operations_contract.SEAL_CONTENT, seals.seal_content),
     (recovery_contract.TAKE_INVENTORY, drill_inventory.take_inventory),
@@ -88,6 +89,7 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
     (evidence_contract.SEAL_LOST_PACK, evidence.seal_lost_pack),
     (evidence_contract.READ_LOG_END, administration_log.read_end),
     (evidence_contract.LOG_ACTS, administration_log.log_acts),
+    (notifications_contract.SEND_NOTIFICATION, notification_channels.send_notification),
     (recovery_contract.RUN_HOOK, hooks.run_hook),
     (recovery_contract.BEGIN_HOOK_WORK, hooks.begin_hook_work),
     (recovery_contract.READ_HOOK_WORK, hooks.read_hook_work),
@@ -105,6 +107,8 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
 )
 CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctionsClient, Any], Awaitable[Any]]], ...] = (
     (healing_contract.READ_NODE_RECORDS, node_diagnosis.read_node_records),
+    (operations_contract.PUBLISH_EVENT, notifications.publish_and_notify),
+    (notifications_contract.READ_AWAITED, notifications.read_awaited),
     (operations_contract.START_CLEANUP, durable_runs.start_cleanup),
     (operations_contract.READ_OUTCOMES, durable_runs.read_outcomes),
     (operations_contract.READ_HOLDERS, durable_runs.read_holders),

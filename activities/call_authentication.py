@@ -25,4 +25,14 @@ async def authentication_headers(
             return {"Authorization": f"Bearer {await azure().token_for(authentication.audience)}"}
     if at is None:
         raise ValueError("a call is signed with the time at which it is made")
-    return signature_headers(await read_secret(authentication.secret), call_id, at, content)
+    return await signed_headers(authentication.secret, call_id, at, content)
+
+
+async def signed_headers(secret: str, call_id: str, at: datetime, content: bytes) -> Mapping[str, str]:
+    """A signature over id, time and body, by the key of a secret.
+
+    Raises:
+        Refused: secret-unread: the key cannot be read.
+        Transient: the key vault did not answer.
+    """
+    return signature_headers(await read_secret(secret), call_id, at, content)

@@ -17,6 +17,7 @@ from shared.operations.durable_names import (
     DOCUMENTS,
     LOST_NODES,
     NODES,
+    NOTIFICATIONS,
     PLAN_HISTORY,
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
@@ -28,6 +29,7 @@ EMPTY_KEPT = timedelta(days=2)
 KEPT_BEYOND_RUNS = timedelta(days=7)
 """A node's next repair must not get the id of one that the engine has yet to forget."""
 MOST_AT_A_TIME = 200
+RULES = "notification-rule:"
 
 
 class Declared(NamedTuple):
@@ -36,6 +38,7 @@ class Declared(NamedTuple):
     plans: frozenset[str]
     sites: frozenset[str]
     clusters: frozenset[str]
+    rules: frozenset[str] = frozenset()
 
 
 async def forget_entities(
@@ -76,6 +79,7 @@ async def _read_declared(client: df.DurableFunctionsClient) -> Declared:
         plans=frozenset(key.removeprefix("plan:") for key in documents if key.startswith("plan:")),
         sites=frozenset(sites),
         clusters=frozenset(key_of(site["document"]["cluster"]) for site in sites.values()),
+        rules=frozenset(key.removeprefix(RULES) for key in documents if key.startswith(RULES)),
     )
 
 
@@ -85,6 +89,8 @@ def is_over(entity: EntityInstanceId, value: Mapping[str, Any], declared: Declar
         return entity.key not in declared.plans
     if entity.entity in {CLUSTER_VMS, LOST_NODES}:
         return entity.key not in declared.sites
+    if entity.entity == NOTIFICATIONS:
+        return entity.key not in declared.rules
     if entity.entity == NODES:
         return _is_node_over(value, declared, owners)
     return entity.entity == REQUEST_BUDGET  # a bucket that nobody draws on is full, as a new one is

@@ -42,11 +42,22 @@ async def post_content(url: str, content: bytes, headers: Mapping[str, str] | No
         aiohttp.ClientError: there is no answer, or the address is one that is not asked.
         TimeoutError: there is none in time.
     """
+    return await call_url("POST", url, content, headers)
+
+
+async def call_url(
+    method: str, url: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> HttpAnswer:
+    """The same by any method.
+
+    Raises:
+        aiohttp.ClientError, TimeoutError: as there.
+    """
     connector = aiohttp.TCPConnector(socket_factory=_open_socket, force_close=True)
     async with (
         aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, auto_decompress=False) as session,
-        session.post(
-            url, data=content, headers={**JSON_AS_IT_IS, **(headers or {})}, allow_redirects=False
+        session.request(
+            method, url, data=content, headers={**JSON_AS_IT_IS, **(headers or {})}, allow_redirects=False
         ) as response,
     ):
         is_packed = response.headers.get("Content-Encoding", "identity") != "identity"
@@ -72,4 +83,9 @@ def _open_socket(place: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.so
 
 def is_in_lab() -> bool:
     """Whether Azure itself is simulated on this machine: then so are the hooks."""
-    return AzureSettings.from_environment(os.environ).is_in_lab
+    return read_azure_settings().is_in_lab
+
+
+def read_azure_settings() -> AzureSettings:
+    """The settings by which the app calls others."""
+    return AzureSettings.from_environment(os.environ)

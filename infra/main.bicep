@@ -24,6 +24,8 @@ param keyRoles string = 'Dr.Read'
 @description('ARM ids, separated by commas, of all that the app may work in; *: wherever its identity may.')
 @minLength(1)
 param allowedScopes string
+@description('Where people reach the app, for links in notifications; empty: by the name that App Service gives it.')
+param appUrl string = ''
 @description('NCRONTAB expression of the timer, in UTC.')
 param reconcileSchedule string = '0 */5 * * * *'
 @description('Whether to subscribe to failed extensions of Arc machines. Azure refuses it until the code is there: false at first, true once the package is deployed.')
@@ -281,6 +283,7 @@ module app 'modules/app.bicep' = {
       EVENTGRID_TOPIC_ENDPOINT: topic.outputs.endpoint
       EVIDENCE_STORE: '${evidenceStorage.outputs.blobEndpoint}${evidence}'
       ALLOWED_SCOPES: allowedScopes
+      APP_URL: appUrl
       DOOR: empty(authClientId) ? 'keys' : 'entra'
       KEY_ROLES: empty(authClientId) ? keyRoles : ''
       EVIDENCE_KEY: secrets.outputs.evidenceKeyUrl

@@ -92,6 +92,7 @@ def lab_settings(state: Path, ports: Ports, door: Mapping[str, str] = ENTRA) -> 
         "IDENTITY_ENDPOINT": f"{ports.azure_url}/msi/token",
         "IDENTITY_HEADER": "lab-identity",
         "AZURE_CLIENT_ID": "",
+        "APP_URL": ports.host_url,
         "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
         "EVENTGRID_TOPIC_KEY": "",
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",

@@ -174,6 +174,7 @@ def _serve_lab(settings: LabSettings) -> None:
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
         print_line(f"Page   {settings.ports.host_url}/api/ui")
+        print_line(f"Inbox  {settings.ports.azure_url}/lab/inbox.html, where notifications arrive")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
         print_line(f"Trace  .venv/bin/python -m lab trace OPERATION; spans and metrics: {settings.telemetry}")
         _print_door(settings)

@@ -16,6 +16,7 @@ from orchestrators.durable.entities import ENTITIES
 from orchestrators.durable.generations import with_generations
 from orchestrators.durable.own_runs import only_own
 from orchestrators.healing.repair import repair
+from orchestrators.notify import notify
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
 from orchestrators.onboarding.replication import replication
@@ -35,6 +36,7 @@ from shared.operations.durable_names import (
     CHANGE_LOST_NODE,
     CHECK_HEALTH,
     DECLARE_DOCUMENT,
+    NOTIFY,
     PROVE_SOURCES_OFF,
     PUBLISH_EVENT,
     RECONCILE,
@@ -64,6 +66,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     CHANGE_LOST_NODE: change_lost_node,
     CHECK_HEALTH: check_health,
     DECLARE_DOCUMENT: declare,
+    NOTIFY: notify,
     PROVE_SOURCES_OFF: prove_sources,
     PUBLISH_EVENT: deliver,
     RECONCILE: reconcile,

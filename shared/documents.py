@@ -130,8 +130,12 @@ CHECKED: dict[str, bool] = {"checked": True}
 
 def hook_url_flaw(url: str) -> str:
     """Why an address cannot be asked over HTTP, empty when it can."""
-    address = urlsplit(url)
-    if address.scheme not in {"https", "http"} or not address.hostname:
+    try:
+        address = urlsplit(url)
+        is_port = address.port is None or address.port > 0
+    except ValueError:  # of brackets that do not close, or of a port that is none
+        return "must be an absolute https URL"
+    if address.scheme not in {"https", "http"} or not address.hostname or not is_port:
         return "must be an absolute https URL"
     if address.scheme == "http" and address.hostname not in LOOPBACK:
         return "must be https: http is allowed for this machine only"

@@ -1,6 +1,7 @@
 """The app's settings, read from its environment and checked once; an error names the setting."""
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -27,6 +28,9 @@ SHORTEST_MAC_KEY = 32
 """Bytes: as many as the hash has."""
 
 
+_HOSTNAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+[a-z]{2,63}", re.IGNORECASE)
+
+
 class WrongSettings(SiteRecoveryError):
     """The environment says something that cannot be used; the message names each setting."""
 
@@ -38,6 +42,13 @@ def _check_url(url: str) -> str:
     if address.scheme == "http" and address.hostname not in LOOPBACK:
         raise ValueError(f"http is for this very machine only, a token must not travel in clear: {url!r}")
     return url.rstrip("/")
+
+
+def _check_base(url: str) -> str:
+    address = urlsplit(url)
+    if address.query or address.fragment or address.username or address.password:
+        raise ValueError("a base URL has no query, fragment and user")
+    return url
 
 
 def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
@@ -157,6 +168,8 @@ class AzureSettings(EnvironmentSettings):
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
         evidence_key: What signs evidence: URL of a key in a key vault, or "file:/a/path" of a PEM; None: nothing.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
+        app_url: Where people reach the app, for links in notifications; None: by the name that App Service gives it.
+        hostname: That name; empty where there is none.
         allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
 
@@ -168,6 +181,8 @@ class AzureSettings(EnvironmentSettings):
     evidence_key: Annotated[str, AfterValidator(_check_key)] | None = Field(None, alias="EVIDENCE_KEY")
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
+    app_url: Annotated[Url, AfterValidator(_check_base)] | None = Field(None, alias="APP_URL")
+    hostname: str = Field("", alias="WEBSITE_HOSTNAME")
     allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_scopes), AfterValidator(check_scopes)] = Field(
         (), alias="ALLOWED_SCOPES"
     )
@@ -176,6 +191,13 @@ class AzureSettings(EnvironmentSettings):
     def is_in_lab(self) -> bool:
         """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
         return self.arm_url.startswith("http:")
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the app, without a slash at its end; empty where that is not known."""
+        if self.app_url:
+            return self.app_url
+        return f"https://{self.hostname.lower()}" if _HOSTNAME.fullmatch(self.hostname) else ""
 
     @property
     def key_vault_domain(self) -> str:

@@ -9,6 +9,7 @@ import azure.functions as func
 
 from shared.concurrency import map_concurrently
 from shared.documents import is_name
+from shared.notifications.rule import NotificationRule
 from shared.operations.holds import find_holds
 from shared.plans.addresses import AddressFacts, claims_of_plan, find_rival_claims
 from shared.plans.approval_policy import ApprovalPolicy
@@ -29,7 +30,12 @@ from triggers.sites import read_site_health
 
 bp = df.Blueprint()
 SHOWN_SHARED_VMS = 10
-PARAMETERS: Mapping[DocumentKind, str] = {"site": "site", "plan": "plan", "approval-policy": "policy"}
+PARAMETERS: Mapping[DocumentKind, str] = {
+    "site": "site",
+    "plan": "plan",
+    "approval-policy": "policy",
+    "notification-rule": "rule",
+}
 """What a document's name is called in routes."""
 
 
@@ -50,7 +56,7 @@ async def put_document(
     req: func.HttpRequest,
     client: df.DurableFunctionsClient,
     document_kind: DocumentKind,
-    document: SiteDocument | PlanDocument | ApprovalPolicy,
+    document: SiteDocument | PlanDocument | ApprovalPolicy | NotificationRule,
 ) -> func.HttpResponse:
     """Declare a document that was checked; others may have to approve that first."""
     person = caller_of(req)

@@ -18,11 +18,12 @@ import azure.functions as func
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_runs import schedule_own
-from activities.durable_state import read_entity
+from activities.durable_state import list_entities, read_entity
 from activities.evidence import find_store_obstacle
 from shared.evidence.administration import CAUGHT_UP, COUNTS_KEY, LATE, UNWRITTEN
+from shared.notifications.budget import total_deliveries
 from shared.obstacle import Obstacle
-from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
+from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS, NOTIFICATIONS
 from shared.operations.holds import HOLDS_KEY, read_kept_holds
 from shared.operations.pacing import BEGINS_WITHIN
 from shared.operations.timer_looks import TimerLooks
@@ -173,13 +174,14 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     503 with the likely cause when the engine does not.
     """
     outage, obstacle = await asyncio.gather(PROBE.find_trouble(client), STORE_PROBE.find_obstacle())
-    counts, records, holds = {}, {}, list[dict[str, Any]]()
+    counts, records, holds, notified = {}, {}, list[dict[str, Any]](), dict[str, int]()
     if outage is None:
         try:
             async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
                 counts = await read_entity(client, EVENT_COUNTS, "events")
                 records = await read_entity(client, EVENT_COUNTS, COUNTS_KEY)
                 holds = await _read_holds(client, PROBE.at)
+                notified = total_deliveries(await list_entities(client, NOTIFICATIONS))
         except ENGINE_FAILURES as error:
             outage = _likely_cause(error)
     if outage:
@@ -187,7 +189,8 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
     store = obstacle.model_dump(mode="json", include={"code", "detail"}) if obstacle else None
     is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
-    seen: dict[str, Any] = {"events": counts, "holds": holds, "evidenceStore": store, "door": read_settings().door}
+    seen: dict[str, Any] = {"events": counts, "holds": holds, "notifications": notified}
+    seen |= {"evidenceStore": store, "door": read_settings().door}
     seen["allowedScopes"] = read_settings().allowed_scopes or None
     seen["administration"] = _records_view(records) | GATHERER.waiting
     seen |= _last_look_of(PROBE.looks)

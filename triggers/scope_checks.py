@@ -7,6 +7,7 @@ since a run began, and the timer begins runs that nobody asks for.
 from collections.abc import Mapping
 
 from shared.allowed_scopes import find_scope_errors, is_allowed, scope_error
+from shared.notifications.rule import NotificationRule
 from shared.plans.plan import PlanDocument
 from shared.problem_details import FieldError
 from shared.sites.defaults import cache_storage_of
@@ -29,6 +30,13 @@ def find_plan_scope_errors(plan: PlanDocument) -> list[FieldError]:
     """The fields of a plan that lie outside."""
     settings = read_settings()
     document = plan.model_dump(mode="json", by_alias=True)
+    return find_scope_errors(settings.allowed_scopes, document, settings.key_vault_domain)
+
+
+def find_rule_scope_errors(rule: NotificationRule) -> list[FieldError]:
+    """The fields of a notification rule whose key vaults lie outside."""
+    settings = read_settings()
+    document = rule.model_dump(mode="json", by_alias=True)
     return find_scope_errors(settings.allowed_scopes, document, settings.key_vault_domain)
 
 

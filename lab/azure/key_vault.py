@@ -24,6 +24,8 @@ from lab.azure.simulator.lab import TENANT, Lab
 KIND = "key-vault"
 AUDIENCE = "https://vault.azure.net"
 VERSIONS = frozenset({"7.4", "7.5", "7.6"})
+HERE = "{lab}"
+"""In a secret: where the lab is."""
 CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
 _KEY_PATH = re.compile(
     r"/keyvault/(?P<vault>[^/]+)/keys/(?P<key>[^/]+)(?:/(?P<version>[0-9a-f]{32})(?P<sign>/sign)?)?/?", re.IGNORECASE
@@ -54,6 +56,13 @@ def change_vaults(lab: Lab, settings: Json) -> None:
         secrets = vault["secrets"] | changes.get("secrets", {})
         keys = vault["keys"] | changes.get("keys", {})
         lab.store.put(KIND, name.lower(), vault | changes | {"secrets": secrets, "keys": keys})
+
+
+def find_secret(lab: Lab, vault_name: str, name: str) -> str:
+    """The value of a secret as others know it who share it with the product; empty where there is none."""
+    vault = lab.store.get(KIND, vault_name.lower()) or {"secrets": {}}
+    value = next((value for each, value in vault["secrets"].items() if each.lower() == name.lower()), "")
+    return str(value).replace(HERE, lab.place.base)
 
 
 def answer_call(
@@ -145,7 +154,7 @@ def _secret_answer(lab: Lab, vault: Json, vault_name: str, name: str, version: s
         raise ArmError(404, "SecretNotFound", message)
     if name in vault["disabled"]:
         raise ArmError(403, "Forbidden", "Operation get is not allowed on a disabled secret.")
-    value = vault["secrets"][secrets[name.lower()]]
+    value = vault["secrets"][secrets[name.lower()]].replace(HERE, lab.place.base)
     place = f"https://{vault_name}.vault.azure.net/secrets/{name}/{current}"
     return Answer(200, {"value": value, "id": place, "attributes": {"enabled": True, "recoveryLevel": "Recoverable"}})
 

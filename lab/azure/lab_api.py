@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.azure import scenario_loader, world
+from lab.azure import inbox, scenario_loader, world
 from lab.azure.arc import extensions
 from lab.azure.arm import activity_log, custom_roles, event_grid, tokens
 from lab.azure.compute import virtual_machines
@@ -219,6 +219,20 @@ def get_events(lab: Lab, body: Any) -> Answer:  # noqa: ARG001 - a GET has none
     return Answer(200, event_grid.list_events(lab))
 
 
+def get_inbox(lab: Lab, body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    """The notifications of the product that have arrived."""
+    return Answer(200, inbox.list_messages(lab))
+
+
+def get_inbox_page(lab: Lab, body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    """The same for people."""
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return Answer(200, inbox.inbox_page(lab), headers)
+
+
 CALLS: dict[str, Callable[[Lab, Any], Answer]] = {
     "GET /lab/state": get_state,
     "GET /lab/ledger": get_ledger,
@@ -231,4 +245,6 @@ CALLS: dict[str, Callable[[Lab, Any], Answer]] = {
     "POST /lab/clock": post_clock,
     "GET /lab/events": get_events,
     "POST /lab/events": post_event,
+    "GET /lab/inbox": get_inbox,
+    "GET /lab/inbox.html": get_inbox_page,
 }

@@ -5,7 +5,7 @@ import logging
 
 import aiohttp
 
-from lab.azure import automation, key_vault, storage, vaults
+from lab.azure import automation, inbox, key_vault, storage, vaults
 from lab.azure.arc import extensions, machines
 from lab.azure.arm import resources, role_rights
 from lab.azure.arm.ids import resource_id
@@ -46,6 +46,8 @@ def load_scenario(
         storage.add_account(lab, account["group"], account["name"])
     for key_vault_name, secrets in scenario.get("keyVaults", {}).items():
         key_vault.add_vault(lab, key_vault_name, secrets)
+    for service, domain in scenario.get("communication", {}).items():
+        inbox.add_communication_service(lab, service, domain)
     for account in scenario.get("automation", ()):
         automation.add_account(lab, account)
     for server in scenario.get("servers", ()):
@@ -127,7 +129,7 @@ def _fill_extension(lab: Lab, machine_id: str, parameters: Json, state: str | No
 
 
 async def declare_documents(lab: Lab, documents: Json) -> None:
-    """Have the product's host forget its runs, then PUT the sites and plans; waits until the host is up.
+    """Have the product's host forget its runs, then PUT the documents of the scenario; waits until it is up.
 
     Raises:
         ArmError: 502 when the host refuses or does not come up.
@@ -138,8 +140,8 @@ async def declare_documents(lab: Lab, documents: Json) -> None:
     timeout = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(lab.place.host, timeout=timeout, headers=headers) as host:
         await _send_until_accepted(host, "POST", "/admin/lab/reset", None)
-        for kind in ("sites", "plans"):
-            for name, document in documents[kind].items():
+        for kind in ("sites", "plans", "notification-rules"):
+            for name, document in documents.get(kind, {}).items():
                 await _send_until_accepted(host, "PUT", f"/api/{kind}/{name}", document)
 
 

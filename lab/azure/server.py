@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from lab.azure import key_vault, lab_api, providers
+from lab.azure import inbox, key_vault, lab_api, providers
 from lab.azure.arm import event_grid, permissions, resources, tokens
 from lab.azure.arm.envelope import check_envelope
 from lab.azure.arm.routing import Route, Router
@@ -101,6 +101,9 @@ class Server:
             return tokens.client_credentials(raw.decode())
         if path.startswith("/eventgrid/"):
             return await lab_api.receive_events(self.lab, http_request, raw)
+        if path.startswith(("/inbox/", "/communication/")):
+            query, headers = dict(http_request.query), _lower_headers(http_request)
+            return inbox.answer_call(self.lab, http_request.method, http_request.path, query, headers, raw)
         if path.startswith("/keyvault/"):
             query, headers = dict(http_request.query), _lower_headers(http_request)
             return key_vault.answer_call(self.lab, http_request.method, http_request.path, query, headers, raw)

@@ -5,6 +5,8 @@ from typing import Any
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 LOCATION = "westeurope"
 POLICY = "policy-24h"
+TEAMS_URL = "{lab}/inbox/teams/kv-dr/teams-url?api-version=2016-06-01&sv=1.0&sig=only-who-has-this-may-post"
+"""The address of a workflow; {lab} is where the lab is."""
 TARGET_GROUP = "rg-dr-vms"
 NETWORK_GROUP = "rg-dr-net"
 NETWORKS = [

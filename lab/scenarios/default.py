@@ -33,12 +33,20 @@ def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  #
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
         "automation": [_automation_account()],
-        "keyVaults": {"kv-dr": {"orders-password": "Sesame-4711", "hook-key": "a-key-that-two-sides-know"}},
+        "keyVaults": {
+            "kv-dr": {
+                "orders-password": "Sesame-4711",
+                "hook-key": "a-key-that-two-sides-know",
+                "teams-url": common.TEAMS_URL,
+            }
+        },
+        "communication": {"acs-dr": "dr.contoso.example"},
         "clusters": [_cluster_settings()],
         "vaults": [_vault_settings()],
         "documents": {
             "sites": {"hci-01": common.site_document("hci-01", "vault-dr", "hci-01-site")},
             "plans": {"payroll": _plan_document()},
+            "notification-rules": {"waiting": _rule_document()},
         },
     }
 
@@ -71,6 +79,16 @@ def _vault_settings() -> dict[str, Any]:
         "nodes": [{"name": node, "registered": node != "hci-01-n2"} for node in NODES],
         "target": common.recovery_target("stdrcache"),
         "machines": _machine_settings(),
+    }
+
+
+def _rule_document() -> dict[str, Any]:
+    """Whoever is waited for is told in Teams and by mail, and reminded after an hour."""
+    mail = {"kind": "email", "endpoint": "https://acs-dr.communication.azure.com", "from": "dr@dr.contoso.example"}
+    return {
+        "occasions": ["waiting-for-approval", "waiting-for-decision"],
+        "channels": [{"kind": "teams", "url": "@kv:kv-dr/teams-url"}, {**mail, "to": ["operators@contoso.example"]}],
+        "remind": "PT1H",
     }
 
 

@@ -21,6 +21,7 @@ from shared.healing.node_record import (
     record_symptom,
     save_extension,
 )
+from shared.notifications.budget import Admission, Delivered, Deliveries, admit_notification, note_delivery
 from shared.operations.durable_names import (
     CLUSTER_QUEUE,
     CLUSTER_VMS,
@@ -31,6 +32,7 @@ from shared.operations.durable_names import (
     LOST_NODES,
     LOST_RUNS,
     NODES,
+    NOTIFICATIONS,
     OBLIGATIONS,
     PLAN_HISTORY,
     RECOVERY_PLAN_MIRRORS,
@@ -271,6 +273,16 @@ def read_counts(counts: Mapping[str, int], _request: None) -> tuple[Mapping[str,
     return counts, dict(counts)
 
 
+def admit_to_rule(kept: Deliveries, request: Admission) -> tuple[Deliveries, bool]:
+    """Whether a rule may notify once more in this hour."""
+    return admit_notification(kept, request)
+
+
+def note_notification(kept: Deliveries, request: Delivered) -> tuple[Deliveries, None]:
+    """What became of a notification."""
+    return note_delivery(kept, request), None
+
+
 def note_saved_plans(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
     """These recovery plans are ours."""
     return plan_mirror.with_saved(ids), None
@@ -390,6 +402,13 @@ REGISTERED: Mapping[str, Entity] = {
             "save_extension": Operation(keep_extension, ExtensionView),
             "end_repair": Operation(end_node_repair, EndRepair),
         },
+    ),
+    NOTIFICATIONS: Entity(
+        Deliveries,
+        Deliveries(),
+        {"admit": Operation(admit_to_rule, Admission), "note": Operation(note_notification, Delivered)},
+        "sender",
+        REMEMBERED_OF_MANY,
     ),
     OBLIGATIONS: Entity(
         Obligations,

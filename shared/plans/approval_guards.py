@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from shared.documents import CHECKED
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
+from shared.notifications.rule import NotificationRule
 from shared.plans.approval_policy import ApprovalPolicy
 from shared.plans.approvals import RequiredApprovals
 from shared.plans.plan import PlanDocument
@@ -203,6 +204,8 @@ def find_required_for_change(
     if change.document_kind == "approval-policy":
         policy = ApprovalPolicy.model_validate(current.document)
         return (RequiredApprovals.of(f"approval policy {change.name}", policy),)
+    if change.document_kind == "notification-rule":
+        return _required_for_rule(declared, NotificationRule.model_validate(current.document, context=CHECKED))
     if change.document_kind == "plan":
         return _required_for_plan(declared, change, current)
     return _required_for_site(declared, change, current)
@@ -243,3 +246,20 @@ def _required_for_site(
     is_moved = new is None or any(getattr(site, name) != getattr(new, name) for name in HOME_FIELDS)
     asked = (guard for guard in guards_of(declared) if guard.is_about_home(home))
     return tuple(guard.rule for guard in asked if "site" in guard.actions or (is_moved and guard.is_of_plan))
+
+
+def _required_for_rule(declared: Declared, rule: NotificationRule) -> tuple[RequiredApprovals, ...]:
+    """Of whoever would not hear any more that their approval is waited for; a rule that never told them is free."""
+    if not rule.tells_approvers:
+        return ()
+    guards = guards_of(declared)
+    if rule.covers is None:
+        return tuple(guard.rule for guard in guards)
+    homes = [home_of_site(declared.sites[site]) for site in rule.covers.sites if site in declared.sites]
+    plans = [declared.plans[plan] for plan in rule.covers.plans if plan in declared.plans]
+    machines = [machine for plan in plans for machine in machines_in(plan, declared.sites)]
+    return tuple(
+        guard.rule
+        for guard in guards
+        if (guard.vms and homes) or any(map(guard.is_about_home, homes)) or any(map(guard.covers, machines))
+    )

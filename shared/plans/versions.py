@@ -9,8 +9,13 @@ from pydantic import Field
 from shared.messages import Document, Message
 from shared.wording import shortened
 
-type DocumentKind = Literal["site", "plan", "approval-policy"]
-COLLECTIONS: Mapping[DocumentKind, str] = {"site": "sites", "plan": "plans", "approval-policy": "approval-policies"}
+type DocumentKind = Literal["site", "plan", "approval-policy", "notification-rule"]
+COLLECTIONS: Mapping[DocumentKind, str] = {
+    "site": "sites",
+    "plan": "plans",
+    "approval-policy": "approval-policies",
+    "notification-rule": "notification-rules",
+}
 """Under which path documents of a kind stand."""
 VERSIONS_KEPT, SHOWN_CHANGES = 50, 5
 """How many former versions are remembered, and how many changes a sentence names."""

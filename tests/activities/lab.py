@@ -67,6 +67,10 @@ class Lab:
     def faults(self, *rules: dict[str, Any]) -> None:
         self._call("PUT", "/lab/faults", list(rules))
 
+    def inbox(self) -> list[dict[str, Any]]:
+        """The notifications that have arrived, oldest first."""
+        return list(self._call("GET", "/lab/inbox"))
+
     def emit(self, what: str, node: str) -> str:
         """Let something happen to a node's extension; gives the correlation id."""
         return str(self._call("POST", "/lab/events", {"emit": what, "node": node})["correlationId"])

@@ -81,6 +81,13 @@ def test_no_plan_can_name_them(host: str) -> None:
     assert "must lead to a service of yours" in hook_url_flaw(f"https://{shown}/metadata/identity")
 
 
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example:0x/", "https://hooks.example:99999/", "https://h:0/", "https://[h"]
+)
+def test_an_address_that_nobody_could_ask_is_refused_when_it_is_declared(url: str) -> None:
+    assert hook_url_flaw(url) == "must be an absolute https URL"
+
+
 def hook(url: str) -> RunHook:
     return RunHook(id="d:before:0", url=url, moment="before", operation="d", plan="p", state="starting")
 

@@ -7,10 +7,12 @@ from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
+from orchestrators.notify import notify
 from orchestrators.record_administration import record_administration
 from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.evidence.administration import Act, AdministrationRecord
+from shared.notifications.contract import Awaited
 from shared.operations.contract import PublishEvent
 from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
 from shared.operations.lost_runs import LostRun
@@ -21,7 +23,9 @@ from tests.driver import Result
 from tests.orchestrators.benches import RepairBench
 from tests.orchestrators.owed import owe
 from tests.orchestrators.test_drills import Timer
+from tests.orchestrators.test_notify import Channel
 from tests.orchestrators.test_runbooks import HOME, ORDER, SITE, Bench, plan
+from tests.shared.notifications.samples import order_of
 
 INSTANCE = "run-1"
 OWED = ("cleanup", "reprotect", "source-off", "leftovers")
@@ -117,3 +121,13 @@ def delivered() -> Result:
     bench.azure.faults.crashes = {"publish_event": 9}
     event = PublishEvent(id="run-9:started", type="Started", subject="plans/payroll", at=bench.azure.clock.now, data={})
     return bench.driver.run(deliver, event.model_dump(mode="json"), INSTANCE)
+
+
+def notified() -> Result:
+    """Nobody takes it at first; then people are reminded once, until somebody decides."""
+    channel = Channel()
+    began = channel.driver.clock.now
+    channel.takes = lambda request: request.at >= began + timedelta(minutes=5)
+    channel.awaited = lambda _request: Awaited(still_waits=channel.driver.clock.now < began + timedelta(hours=2))
+    order = order_of(id=INSTANCE, remind=timedelta(hours=1), reminders=3)
+    return channel.driver.run(notify, order.model_dump(mode="json"), INSTANCE)

@@ -20,6 +20,7 @@ from orchestrators.verbs.source_power import SourceCheck
 from shared.activity import Activity
 from shared.evidence.administration import AdministrationRecord
 from shared.healing.repair import Repair
+from shared.notifications.contract import NotifyOrder
 from shared.onboarding.preparation import PrepareOrder
 from shared.operations.contract import PublishEvent
 from shared.operations.entity_messages import EntityMessage, MessageMemory
@@ -50,6 +51,7 @@ INPUTS: Mapping[str, Any] = dict.fromkeys(ORCHESTRATORS, Operation) | {
     "mirror": MirrorOrder,
     "preflight": SiteOperation,
     "prepare": PrepareOrder,
+    "notify": NotifyOrder,
     "prove_sources_off": SourceCheck,
     "publish_event": PublishEvent,
     "reconcile": None,

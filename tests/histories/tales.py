@@ -17,6 +17,7 @@ from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.healing.repair import repair
+from orchestrators.notify import notify
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
 from orchestrators.onboarding.replication import replication
@@ -49,6 +50,7 @@ from tests.histories.app_tales import (
     hold_set,
     node_lost,
     nodes_watched,
+    notified,
     obligation_settled,
     reconciled,
     sources_proven,
@@ -244,4 +246,5 @@ TALES: Mapping[str, Tale] = {
     "prove-sources": Tale(prove_sources, sources_proven),
     "deliver": Tale(deliver, delivered),
     "record-administration": Tale(record_administration, administration_recorded),
+    "notify": Tale(notify, notified),
 }

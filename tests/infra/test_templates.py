@@ -25,6 +25,7 @@ NOT_SET = {
     "EVENTGRID_TOPIC_KEY": "the identity publishes, the topic takes no key",
     "MAC_KEY_BEFORE": "only while the key is changed, by hand",
     "WEBSITE_AUTH_ENABLED": "the platform sets it",
+    "WEBSITE_HOSTNAME": "the platform sets it",
 }
 OF_THE_PLATFORM = {"OTEL_SERVICE_NAME": "OpenTelemetry's own, if somebody sets it", "WEBSITE_SITE_NAME": "of each app"}
 OF_THE_HOST = {

@@ -244,6 +244,21 @@ def _the_last_reading_of_a_cluster_is_kept(before: Any, letter: Letter, after: A
     assert all(vm in before.get("vms", ()) and vm["node"] in request["unread"] for vm in older)
 
 
+def _each_notification_counts_once(before: Any, letter: Letter, after: Any) -> None:
+    """An admission counts in its hour or as left out, and what became of one counts where it belongs."""
+    totals = {name: (before.get(name, 0), after.get(name, 0)) for name in ("sent", "given_up", "left_out")}
+    grown = {name for name, (then, now) in totals.items() if now == then + 1}
+    assert all(now - then in {0, 1} for then, now in totals.values())
+    if letter.operation == "note":
+        outcome = letter.message.request["outcome"].replace("-", "_")
+        assert grown == {outcome}
+        assert all(before.get(name, {}) == after.get(name, {}) for name in ("waits", "others"))
+        return
+    assert grown <= {"left_out"}
+    counted = [sum(after.get(name, {}).values()) for name in ("waits", "others")]
+    assert grown or sum(counted) >= 1
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     names.CLUSTER_QUEUE: _a_queue_keeps_its_order,
     names.CLUSTER_VMS: _the_last_reading_of_a_cluster_is_kept,
@@ -254,6 +269,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     names.LOST_NODES: _a_lost_node_stays_lost_by_the_first_word,
     names.LOST_RUNS: _what_was_done_for_a_lost_run_stays_done,
     names.NODES: _a_node_has_one_repair,
+    names.NOTIFICATIONS: _each_notification_counts_once,
     names.OBLIGATIONS: _what_is_owed_stays_until_settled,
     names.PLAN_HISTORY: _each_run_is_recorded_once,
     names.RECOVERY_PLAN_MIRRORS: _known_plans_are_those_saved,
@@ -273,7 +289,8 @@ def test_only_where_senders_do_not_overwrite_each_other_their_order_is_free() ->
     All others have one order.
     """
     free = {name for name, entity in REGISTERED.items() if entity.order == "sender"}
-    assert free == {names.CLUSTER_QUEUE, names.EVENT_COUNTS, names.LEASES, names.OBLIGATIONS, names.REQUEST_BUDGET}
+    shared_by_many = {names.CLUSTER_QUEUE, names.EVENT_COUNTS, names.LEASES, names.NOTIFICATIONS, names.OBLIGATIONS}
+    assert free == shared_by_many | {names.REQUEST_BUDGET}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -211,3 +211,35 @@ def test_a_policy_that_would_guard_nothing_or_nobody_could_meet_is_refused(docum
     with pytest.raises(ValidationError) as caught:
         ApprovalPolicy.model_validate(document)
     assert field in {str(error["loc"][0]) for error in caught.value.errors()}
+
+
+RULES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["approval policy elsewhere", "approval policy production", "plan orders"]),
+    ({"covers": {"sites": ["hci-01"]}}, ["approval policy production", "plan orders"]),
+    ({"covers": {"sites": ["elsewhere"]}}, ["approval policy elsewhere"]),
+    ({"covers": {"plans": ["payroll"]}}, ["approval policy production"]),
+    ({"covers": {"plans": ["orders"]}}, ["approval policy production", "plan orders"]),
+    ({"covers": {"plans": ["far"]}}, ["approval policy elsewhere"]),
+    ({"covers": {"plans": ["gone"]}}, []),
+    ({"occasions": ["failed"]}, []),
+]
+
+
+@pytest.mark.parametrize("action", ["put", "remove"])
+@pytest.mark.parametrize(("rule", "asked"), RULES)
+def test_who_would_hear_no_more_of_approvals_has_to_approve_that(
+    rule: dict[str, Any], asked: list[str], action: Any
+) -> None:
+    declared = Declared(
+        SITES,
+        {"payroll": plan_of([GUARDED]), "orders": plan_of(["web-09"], approvals={"count": 1})}
+        | {"far": plan_of(["web-10"], "elsewhere")},
+        {"production": policy(sites=["hci-01"]), "elsewhere": policy(sites=["elsewhere"])},
+    )
+    document = {"channels": [{"kind": "teams", "url": "@kv:kv-dr/teams-url"}], **rule}
+    current = VersionedDocument(document=document, version=1, digest="d1")
+    change = DocumentChange(
+        document_kind="notification-rule", name="all", action=action, document={}, digest="d2", by="ann"
+    )
+    assert sorted(one.source for one in find_required_for_change(declared, change, current)) == asked
+    assert find_required_for_change(declared, change, None) == ()

@@ -94,7 +94,7 @@ async def test_an_engine_that_answers_is_healthy(monkeypatch: pytest.MonkeyPatch
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
     counts: dict[str, Any] = {"events": {"duplicate": 2}, "holds": [], "evidenceStore": None, "release": ""}
-    counts |= {"door": "keys", "allowedScopes": None}
+    counts |= {"door": "keys", "allowedScopes": None, "notifications": {"sent": 0, "givenUp": 0, "leftOut": 0}}
     counts["administration"] = {"late": 2, "unwritten": 1, "gathered": 0, "leftOut": 0}
     assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 

@@ -120,7 +120,7 @@ async def test_a_header_of_ours_that_is_wrong_is_refused(one: Door, headers: dic
 
 
 CONDITIONAL = {"put_site", "put_plan", "delete_site", "delete_plan", "change_recovery_plan"}
-CONDITIONAL |= {"put_approval_policy", "delete_approval_policy"}
+CONDITIONAL |= {"put_approval_policy", "delete_approval_policy", "put_notification_rule", "delete_notification_rule"}
 
 
 @each_door

@@ -18,6 +18,7 @@ async def test_a_reset_declares_the_documents_to_the_host(host: Host) -> None:
         ("POST", "/admin/lab/reset"),
         ("PUT", "/api/sites/hci-01"),
         ("PUT", "/api/plans/payroll"),
+        ("PUT", "/api/notification-rules/waiting"),
     ]
     plan = host.requests[2][2]
     assert {item["vm"]: item["after"] for item in plan["items"]}["web-01"] == ["app-01", "app-02"]
