@@ -90,7 +90,8 @@ def test_five_crashes_in_an_hour_are_not() -> None:
 
 def test_the_environment_chooses_ports_state_and_speed(tmp_path: Path) -> None:
     environment = {"LAB_AZURE_PORT": "1", "LAB_HOST_PORT": "2", "LAB_STATE": str(tmp_path), "LAB_SPEED": "90"}
-    assert LabSettings.read_environment(environment) == LabSettings(Ports(1, 2), tmp_path, "default", 90)
+    found = LabSettings.read_environment(environment)
+    assert found == LabSettings(Ports(1, 2), tmp_path, "default", 90, telemetry=f"file:{tmp_path}/telemetry.jsonl")
 
 
 def test_without_an_environment_the_lab_is_where_the_readme_says() -> None:
