@@ -7,14 +7,14 @@ import sys
 
 from rich.console import Console
 
-from hcidr import look_commands, plan_commands, run_commands, site_commands, verb_commands, views
+from hcidr import document_commands, look_commands, plan_commands, run_commands, site_commands, verb_commands, views
 from hcidr.api import ApiProblem
 from hcidr.plan_files import WrongFile
 from hcidr.profiles import WrongProfile
 from hcidr.session import USAGE, app
 from hcidr.watching import FAILED
 
-COMMANDS = (look_commands, verb_commands, run_commands, site_commands, plan_commands)
+COMMANDS = (document_commands, look_commands, verb_commands, run_commands, site_commands, plan_commands)
 """Each adds its own when it is imported."""
 
 

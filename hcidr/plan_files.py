@@ -11,7 +11,7 @@ import yaml
 FACTS = frozenset(
     {
         *("name", "version", "digest", "etag", "declaredAt", "declaredBy", "declaredById"),
-        *("history", "health", "holds", "nextDrill", "lastGoodDrill"),
+        *("history", "health", "holds", "nextDrill", "lastDrill", "lastGoodDrill", "deliveries", "coveredVms"),
     }
 )
 """What an answer says of a document, beside the document."""

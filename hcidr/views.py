@@ -90,6 +90,24 @@ def plans_table(plans: Iterable[Mapping[str, Any]]) -> Table:
     return table("Plans", ["PLAN", "VMS", "COMMIT", "NEXT DRILL", "VERSION"], map(row, plans))
 
 
+def documents_table(documents: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    """What is declared, with some of its fields."""
+
+    def row(document: Mapping[str, Any]) -> list[Any]:
+        return [_field_text(document.get(column)) for column in columns]
+
+    return table("Declared", [column.upper() for column in columns], map(row, documents))
+
+
+def _field_text(value: Any) -> str:
+    """A field in a few words."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_field_text(one)}" for name, one in value.items() if one)
+    if isinstance(value, list):
+        return ", ".join(_field_text(one) for one in value)
+    return "" if value is None else str(value)
+
+
 def portfolio_table(plans: Iterable[Mapping[str, Any]]) -> Table:
     """Every plan with what was rehearsed, and what it would take."""
 

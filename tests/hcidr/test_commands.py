@@ -282,3 +282,35 @@ def test_acts_of_administration_are_listed_as_they_were_asked_for(fake: Fake, ca
     assert "\x1b[2J" not in shown
     fake.says("GET", "evidence/administration?top=50", page)
     assert json.loads(call("audit", "--json").output) == page
+
+
+GROUPS = [("plan", "plans"), ("site", "sites"), ("policy", "approval-policies"), ("notify", "notification-rules")]
+
+
+@pytest.mark.parametrize(("group", "path"), GROUPS)
+def test_a_document_of_each_kind_is_declared_from_a_file_under_the_tag_that_was_read(
+    fake: Fake, call: Callable[..., Result], tmp_path: Path, group: str, path: str
+) -> None:
+    declared = {"name": "x", "version": 3, "etag": '"3-a"', "covers": {"plans": ["payroll"]}, "deliveries": {"sent": 1}}
+    fake.says("GET", f"{path}/x", declared)
+    fake.says("PUT", f"{path}/x", {"outcome": "changed", "etag": '"4-b"'})
+    file = tmp_path / "x.yaml"
+    file.write_text("covers: {plans: [payroll]}\n")
+    assert call(group, "diff", "x", "-f", str(file)).exit_code == 0
+    assert call(group, "apply", "x", "-f", str(file)).exit_code == 0
+    assert fake.sent("PUT") == [(f"{path}/x", {"covers": {"plans": ["payroll"]}})]
+    assert fake.asked[-1][3]["If-Match"] == '"3-a"'
+
+
+@pytest.mark.parametrize(("group", "path"), GROUPS[2:])
+def test_what_is_declared_is_listed_and_withdrawn(
+    fake: Fake, call: Callable[..., Result], group: str, path: str
+) -> None:
+    fake.says("GET", path, {"value": [{"name": "night", "version": 2, "covers": {"plans": ["payroll"]}}]})
+    fake.says("DELETE", f"{path}/night", {"id": "change-1", "statusUrl": "/api/operations/change-1"})
+    shown = call(group, "list")
+    assert "night" in shown.output
+    assert "plans payroll" in shown.output
+    withdrawn = call(group, "withdraw", "night")
+    assert withdrawn.exit_code == 3
+    assert "hcidr approve change-1" in withdrawn.output
