@@ -169,11 +169,16 @@ def save_extension(record: NodeRecord, extension: ExtensionView) -> NodeRecord:
 
 
 def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
-    """Enter how a repair ended; one that is not the node's own changes nothing."""
+    """Enter how a repair ended; one that is not the node's own changes nothing.
+
+    One that found nothing to do proves less than the repair that has healed the node, which stays the last one.
+    """
     last = request.last
     if record.run != last.run:
         return record
-    ended = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "reported_symptom": ""})
+    is_proven = record.last is not None and record.last.ending == "healed"
+    kept = record.last if is_proven and last.ending == "well" else last
+    ended = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": kept, "reported_symptom": ""})
     match last.ending:
         case "healed" | "well":
             return _well_again(ended)

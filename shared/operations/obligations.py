@@ -17,7 +17,7 @@ FOUND = "found"
 REMEDIES: Mapping[ObligationKind, str] = {
     "cleanup": "The timer cleans up what a drill of this app left. Of a test failover that no run of this app began it "
     'cleans nothing up, unless its site says `"orphans": "clean"`: clean it up in the portal. A failover with '
-    '`"drill": "clean-up-first"` cleans up either.',
+    '`"drill": "clean-up-first"` cleans up both.',
     "commit": "Commit the machines (`commit`), choose another recovery point (`change-point`), or give up (`cancel`).",
     "reprotect": "Bring the machines home (`failback`), commit that, and have them replicate again (`reprotect`).",
     "source-off": "Turn the machines off on their nodes. For a node that never comes back declare it lost "

@@ -36,6 +36,19 @@ def ended(record: NodeRecord, ending: RepairEnding, at: datetime = AT, run: str 
     return end_repair(record, EndRepair(last=LastRepair(run=run, ending=ending, at=at)))
 
 
+def test_a_repair_that_found_nothing_to_do_takes_no_proof_away() -> None:
+    proof = LastRepair(run="r1", ending="healed", at=AT, rung="registered", changed=True)
+    healed = end_repair(began("r1", None)[0], EndRepair(last=proof))
+    looked = ended(began("r2", healed)[0], "well", run="r2")
+    assert (looked.last, looked.run, looked.episode) == (proof, "", healed.episode + 1)
+    failed = ended(began("r3", looked)[0], "failed", run="r3")
+    assert failed.last is not None
+    assert failed.last.ending == "failed"
+    recovered = ended(began("r4", failed)[0], "well", run="r4")
+    assert recovered.last is not None
+    assert recovered.last.ending == "well"
+
+
 def seen(symptom: str, at: datetime = AT) -> SymptomNotice:
     return SymptomNotice(machine_id=MACHINE, node="n1", cluster="/c", symptom=symptom, at=at)
 
