@@ -12,7 +12,7 @@ from shared.azure import arm
 from shared.azure.clients import close_azure
 from shared.azure.key_vault import read_secret
 from shared.errors import Refused
-from shared.settings import Settings, WrongSettings
+from shared.settings import AzureSettings, Settings, WrongSettings
 from tests.shared.azure.fake import Reply, listed, standing
 from tests.shared.samples import ISOLATED, PAYROLL, SITE, SUBSCRIPTION, plan, site
 from tests.triggers.doors import ALL_ROLES, door
@@ -198,7 +198,14 @@ def test_a_key_vault_is_allowed_by_its_own_id_alone(reference: str, allowed: boo
     assert not is_allowed_secret((GROUP, VAULT), reference, "vault.azure.net")
 
 
-@pytest.mark.parametrize("wrong", ["rg-dr", "/", f"{GROUP}/..", f"{GROUP}/providers/x", f"{GROUP},nonsense", "*"])
+def test_a_star_is_a_decision_and_allows_everything() -> None:
+    for star in ("*", " * "):
+        assert AzureSettings.from_environment({"ALLOWED_SCOPES": star}).allowed_scopes == ()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["rg-dr", "/", f"{GROUP}/..", f"{GROUP}/providers/x", f"{GROUP},nonsense", f"*,{GROUP}", "**"]
+)
 def test_a_setting_that_is_no_list_of_scopes_is_told(wrong: str) -> None:
     with pytest.raises(WrongSettings, match="ALLOWED_SCOPES"):
         Settings.from_environment({"ALLOWED_SCOPES": wrong})
