@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lab.host.sign_in import PEOPLE
+from lab.http_calls import call_server
 from tests.product.conftest import Lab
 from tests.ui.conftest import PHONE, Screen, moves, open_screen
 
@@ -57,6 +58,20 @@ def test_two_clicks_approve_what_was_shown(screen: Screen, run: str, lab: Lab) -
     assert body["preview"] == shown["approvals"][0]["preview"]
     screen.go(f"#/run/{run}", "Failover of guarded")
     assert "seen, <script>go</script>" in screen.text
+
+
+def test_two_clicks_approve_from_the_link_of_the_notification(screen: Screen, run: str, lab: Lab) -> None:
+    def find_links() -> list[str]:
+        inbox = call_server(lab.servers.azure.base, "GET", "/lab/inbox").body
+        return [link for one in inbox for link in one["links"] if link.endswith(run)]
+
+    lab.eventually(lambda: bool(find_links()))
+    screen.sign_in("bob")
+    screen.page.goto(find_links()[0])
+    screen.page.get_by_role("button", name="Approve").click()
+    screen.page.get_by_role("button", name="Yes, approve").click()
+    screen.page.get_by_text("Your approval was sent").first.wait_for()
+    assert lab.ended(run)["approvals"][0]["by"] == "bob"
 
 
 def test_a_rejection_ends_it_and_nothing_is_done(screen: Screen, run: str, lab: Lab) -> None:

@@ -103,6 +103,8 @@ function Waiting({ run, isSent, onSent }: { run: Json; isSent: boolean; onSent: 
   );
 }
 
+const youOr = (others: number) => (others > 0 ? `you, or ${count(others, "other")}` : "you");
+
 /** Whose approvals are missing; a long list of object ids says less than whether this person is one of them. */
 function Required({ awaited }: { awaited: Json }) {
   const me = useMe();
@@ -110,7 +112,7 @@ function Required({ awaited }: { awaited: Json }) {
     <>
       {awaited.required.map((one: Json) => (
         <div>
-          {one.count} for the {one.source}: {one.approvers.length === 0 ? "anyone who may approve" : one.approvers.includes(me.id) ? `you, or ${count(one.approvers.length - 1, "other")}` : `one of ${count(one.approvers.length, "person")} whom it names`}
+          {one.count} for the {one.source}: {one.approvers.length === 0 ? "anyone who may approve" : one.approvers.includes(me.id) ? youOr(one.approvers.length - 1) : `one of ${count(one.approvers.length, "person")} whom it names`}
         </div>
       ))}
     </>
