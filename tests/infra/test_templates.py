@@ -223,6 +223,13 @@ def test_all_is_adopted_at_once_and_the_app_uses_it() -> None:
     assert settings["EVENTGRID_TOPIC_ENDPOINT"].startswith("https://theirs.")
 
 
+def test_the_roles_of_the_app_registration_are_those_that_the_app_knows() -> None:
+    roles = json.loads((INFRA / "app-roles.json").read_text())
+    assert [one["value"] for one in roles] == list(ROLES)
+    assert len({one["id"] for one in roles}) == len(roles)
+    assert all(one["allowedMemberTypes"] == ["User", "Application"] and one["isEnabled"] for one in roles)
+
+
 NAME_RULES = {
     "Microsoft.EventGrid/systemTopics": r"[A-Za-z0-9-]{3,50}",
     "Microsoft.EventGrid/topics": r"[A-Za-z0-9-]{3,50}",
