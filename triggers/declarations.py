@@ -7,7 +7,6 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.concurrency import map_concurrently
 from shared.documents import is_name
 from shared.notifications.rule import NotificationRule
 from shared.operations.holds import find_holds
@@ -26,7 +25,7 @@ from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_r
 from triggers.next_drills import read_drills, read_next_drill
 from triggers.plan_checks import check_plan
 from triggers.scope_checks import find_site_scope_errors
-from triggers.sites import read_site_health
+from triggers.sites import read_site_health, read_site_healths
 
 bp = df.Blueprint()
 SHOWN_SHARED_VMS = 10
@@ -156,11 +155,8 @@ async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     """All declared sites, each with its health now and what holds it."""
     documents, holds = await declared_documents.read_documents(client, "site"), await read_holds(client)
     plans = await _read_plans(client)
-
-    async def read_health(name: str) -> dict[str, Any]:
-        return await read_site_health(client, name, SiteDocument.model_validate(documents[name].document), plans)
-
-    healths = dict(zip(documents, await map_concurrently(list(documents), read_health), strict=True))
+    sites = {name: SiteDocument.model_validate(entry.document) for name, entry in documents.items()}
+    healths = await read_site_healths(client, sites, plans)
     views = [
         document_view(name, entry) | {"health": healths[name], "holds": hold_views(find_holds(holds, [name]))}
         for name, entry in documents.items()

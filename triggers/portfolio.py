@@ -1,15 +1,12 @@
 """All sites and plans in one report, for managers and auditors."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from activities.durable_state import list_entities
 from activities.owed import read_all_owed
-from shared.concurrency import map_concurrently
 from shared.evidence.portfolio_page import render_portfolio, write_csv
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.plans.history import PlanHistory
@@ -18,7 +15,7 @@ from shared.problem_details import FieldError
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.http_endpoint import handle_for_role, invalid_request, json_response, read_choice
-from triggers.sites import read_site_health
+from triggers.sites import read_site_healths
 
 bp = df.Blueprint()
 FORMATS = ("html", "json", "csv")
@@ -56,12 +53,9 @@ async def read_portfolio(client: df.DurableFunctionsClient, days: int) -> Portfo
     """The figures, as they are now."""
     documents = await declared_documents.read_documents(client, "plan")
     plans = {name: declared_documents.plan_of(entry) for name, entry in documents.items()}
-    sites = await declared_documents.read_documents(client, "site")
-
-    async def read_health(name: str) -> Mapping[str, Any]:
-        return await read_site_health(client, name, SiteDocument.model_validate(sites[name].document), plans)
-
-    healths = dict(zip(sites, await map_concurrently(list(sites), read_health), strict=True))
+    declared = await declared_documents.read_documents(client, "site")
+    sites = {name: SiteDocument.model_validate(entry.document) for name, entry in declared.items()}
+    healths = await read_site_healths(client, sites, plans)
     histories, owed = await list_entities(client, PLAN_HISTORY), await read_all_owed(client)
     facts = {
         name: PlanFacts(

@@ -18,6 +18,7 @@ from activities.replication import (
 from activities.vault import read_items, read_providers
 from shared.arm_ids import names_by_type
 from shared.azure.errors import NotFound
+from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import ReadNodes
 from shared.messages import VaultRef
@@ -257,6 +258,17 @@ async def read_site_health(
         nodes_read_at=kept.at,
     )
     return summarise_site(nodes_read.nodes, providers_read.providers, own_items, providers_read.at, coverage)
+
+
+async def read_site_healths(
+    client: df.DurableFunctionsClient, sites: Mapping[str, SiteDocument], plans: Mapping[str, PlanDocument]
+) -> dict[str, dict[str, Any]]:
+    """The health of each of these sites, by name, some at a time."""
+
+    async def read_health(name: str) -> dict[str, Any]:
+        return await read_site_health(client, name, sites[name], plans)
+
+    return dict(zip(sites, await map_concurrently(list(sites), read_health), strict=True))
 
 
 def _planned_vms(site: str, plans: Mapping[str, PlanDocument]) -> Iterator[str]:

@@ -5,12 +5,13 @@ its approvals are there, or that it is a later generation of a failover.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import wraps
 from typing import Any, cast
 
 from durabletask import task
 
+from orchestrators.durable.generations import Orchestrator
 from orchestrators.durable.steps import Context, Steps, call_patiently
 from shared.errors import Refused
 from shared.obstacle import Obstacle
@@ -27,8 +28,6 @@ DETAIL = (
     "this app has not started this run, or it had ended before, or it could not begin for a day: it has done nothing. "
     "Ask again if you need it; and if nobody did, find out who has the key of the durable webhooks, and make a new one"
 )
-
-type Orchestrator = Callable[[Context, dict[str, Any]], Steps[dict[str, Any] | None]]
 
 
 class WatchedContext:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.evidence.report_sections import time_text
 from shared.evidence.templates_of_pages import load_page
 from shared.wording import format_duration
 
@@ -45,7 +44,7 @@ class QuarterBar(NamedTuple):
 def render_portfolio(portfolio: Mapping[str, Any]) -> str:
     """The page as HTML, of the report as JSON shows it."""
     template = load_page("portfolio.html")
-    return template.render(portfolio=portfolio, bars=_bars_of(portfolio["quarters"]), span=_span_text, when=time_text)
+    return template.render(portfolio=portfolio, bars=_bars_of(portfolio["quarters"]), span=_span_text)
 
 
 def _bars_of(quarters: Sequence[Mapping[str, Any]]) -> list[QuarterBar]:
