@@ -46,16 +46,19 @@ async def read_log_end(store: EvidenceStore) -> LogEnd:
     return await _end_of(store, await store.list_names(f"{LOG}/"))
 
 
-async def _list_entries(store: EvidenceStore) -> list[str]:
+async def _list_entries(store: EvidenceStore, since: int = 0) -> list[str]:
     """The names of all entries, in order: also those that the list of the store leaves out, made over a while.
 
     Not where more than a few are left out: whoever planted an entry far away wants many to be looked for.
+
+    Args:
+        since: Only what is left out after this number is looked for.
     """
     listed = await store.list_names(f"{LOG}/")
     last = last_number(listed)
     if last > len(listed) + ATTEMPTS:
         return listed
-    missed = sorted({entry_name(seq) for seq in range(1, last + 1)} - set(listed))
+    missed = sorted({entry_name(seq) for seq in range(since + 1, last + 1)} - set(listed))
     contents = await map_concurrently(missed, store.read_file)
     return sorted([*listed, *(name for name, content in zip(missed, contents, strict=True) if content is not None)])
 
@@ -113,7 +116,7 @@ async def append_once(store: EvidenceStore, logged: Loggable, after: LogEnd, uns
         Refused: evidence-key-unusable; evidence-log-broken: no number is left.
         Transient: the store or the key did not answer.
     """
-    names = await _list_entries(store)
+    names = await _list_entries(store, after.size)
     newer = [name for name in names if last_number([name]) > after.size]
     found = await _find_entry(store, logged, newer)
     return found or await _append_entry(store, logged, await _end_of(store, names), unsigned)
